@@ -1,0 +1,82 @@
+"""Vectorized reinforcement-learning environments on Backtrader, in shared memory.
+
+Importing the package is quick: it registers ``vecbt/Trading-v0`` with Gymnasium and loads everything else (numba,
+pandas, Backtrader) when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from vecbt._version import __version__
+
+if TYPE_CHECKING:
+    from vecbt import data, errors
+    from vecbt.config import Commission, EnvConfig, Slippage
+    from vecbt.data.domain import Domain, RandomDomain, SampleRules
+    from vecbt.data.reading.read import read_bars
+    from vecbt.dataserver import DataFeedServer
+    from vecbt.env import TradingEnv
+    from vecbt.strategy import Strategy
+    from vecbt.vector import TradingVectorEnv, make_vec
+
+__all__ = [
+    # environments
+    "make_vec",
+    "TradingVectorEnv",
+    "TradingEnv",
+    "Strategy",
+    # configuration
+    "EnvConfig",
+    "Commission",
+    "Slippage",
+    # data
+    "data",
+    "read_bars",
+    "Domain",
+    "RandomDomain",
+    "SampleRules",
+    "DataFeedServer",
+    # everything else
+    "errors",
+    "__version__",
+]
+
+_HOMES = {
+    "Commission": "vecbt.config",
+    "DataFeedServer": "vecbt.dataserver",
+    "Domain": "vecbt.data.domain",
+    "EnvConfig": "vecbt.config",
+    "RandomDomain": "vecbt.data.domain",
+    "SampleRules": "vecbt.data.domain",
+    "Slippage": "vecbt.config",
+    "Strategy": "vecbt.strategy",
+    "TradingEnv": "vecbt.env",
+    "TradingVectorEnv": "vecbt.vector",
+    "make_vec": "vecbt.vector",
+    "read_bars": "vecbt.data.reading.read",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("data", "errors"):
+        return importlib.import_module(f"vecbt.{name}")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value  # found at once from now on
+        return value
+    raise AttributeError(f"module 'vecbt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+gymnasium.register(
+    id="vecbt/Trading-v0",
+    entry_point="vecbt.env:TradingEnv",
+    vector_entry_point="vecbt.vector:make_vec",
+)
