@@ -1,0 +1,1 @@
+"""Lockstep over shared memory; knows nothing of trading."""

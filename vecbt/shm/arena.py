@@ -1,0 +1,113 @@
+"""Named arrays in one block of memory that processes share."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Mapping
+from multiprocessing import reduction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vecbt.arrays import AnyArray
+
+__all__ = ["Arena", "ArraySpec"]
+
+_LINE = 64
+"""Bytes of a cache line: every array begins on one, so that no two share a line."""
+
+
+class ArraySpec(NamedTuple):
+    """Shape and dtype of one array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes without padding."""
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+class Arena:
+    """Arrays over anonymous shared memory.
+
+    The memory has no name: nothing is left behind, whoever is killed. It reaches another process by inheritance or as
+    a file descriptor: as an argument of a process being started (any start method), or over a socket
+    (`descriptor` and `from_descriptor`). It lives until the last process that maps it drops the arrays.
+
+    Args:
+        specs: The arrays by name.
+
+    Attributes:
+        arrays: The arrays by name, zeroed at first, each aligned to a cache line.
+
+    Example:
+        >>> arena = Arena({"rewards": ArraySpec((4,), "float64"), "done": ArraySpec((4,), "bool")})
+        >>> arena.arrays["rewards"][:] = 1.5
+        >>> twin = Arena.from_descriptor(os.dup(arena.descriptor), arena.specs)
+        >>> twin.arrays["rewards"].tolist()
+        [1.5, 1.5, 1.5, 1.5]
+    """
+
+    def __init__(self, specs: Mapping[str, ArraySpec]) -> None:
+        self._map(_anonymous_file(_layout(specs)[1]), specs)
+
+    def _map(self, descriptor: int, specs: Mapping[str, ArraySpec]) -> None:
+        self.specs = dict(specs)
+        self.descriptor = descriptor
+        offsets, size = _layout(specs)
+        # The arrays hold the mapping alive; unmapping it by hand would fail while any of them is in use.
+        memory = mmap.mmap(descriptor, size)
+        self.arrays: dict[str, AnyArray] = {
+            name: np.frombuffer(memory, spec.dtype, int(np.prod(spec.shape)), offsets[name]).reshape(spec.shape)
+            for name, spec in self.specs.items()
+        }
+
+    @classmethod
+    def from_descriptor(cls, descriptor: int, specs: Mapping[str, ArraySpec]) -> Arena:
+        """Map the memory behind a file descriptor, which then belongs to the arena."""
+        arena = cls.__new__(cls)
+        arena._map(descriptor, specs)
+        return arena
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole block."""
+        return _layout(self.specs)[1]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # DupFd hands the descriptor to a process that is being started.
+        return _rebuild, (reduction.DupFd(self.descriptor), self.specs)
+
+    def __del__(self) -> None:
+        descriptor, self.descriptor = getattr(self, "descriptor", -1), -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _rebuild(descriptor: Any, specs: Mapping[str, ArraySpec]) -> Arena:
+    return Arena.from_descriptor(descriptor.detach(), specs)
+
+
+def _layout(specs: Mapping[str, ArraySpec]) -> tuple[dict[str, int], int]:
+    """Offset of each array, and the size of all."""
+    offsets, size = {}, 0
+    for name, spec in specs.items():
+        offsets[name] = size
+        size += -(-spec.nbytes // _LINE) * _LINE
+    return offsets, max(size, _LINE)
+
+
+def _anonymous_file(size: int) -> int:
+    """A descriptor of zeroed memory without a name."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("vecbt", os.MFD_CLOEXEC)
+    else:
+        # The file is unlinked before anyone else can open it.
+        descriptor, path = tempfile.mkstemp(prefix="vecbt-")
+        os.unlink(path)  # noqa: PTH108
+    os.ftruncate(descriptor, size)
+    return descriptor

@@ -1,0 +1,339 @@
+"""Worker processes that run the slices of a batch in lockstep."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+import cloudpickle
+
+from vecbt.arrays import AnyArray, IntArray
+from vecbt.errors import ClosedError, ConfigError, WorkerDiedError, WorkerError, WorkerTimeoutError
+from vecbt.shm.arena import Arena, ArraySpec
+from vecbt.shm.process import ByValue, describe_exit, get_context, start_process
+from vecbt.shm.slices import MakeSlice, Slice, partition
+from vecbt.shm.words import load, post, wait_all
+from vecbt.shm.worker import (
+    BELL,
+    PARENT_ASLEEP,
+    SPINS,
+    YIELDS,
+    Op,
+    Report,
+    Status,
+    control_words,
+    done_word,
+    run_worker,
+    ticket_word,
+)
+
+__all__ = ["RemoteTraceback", "WorkerPool"]
+
+_STRIDE = done_word(1) - done_word(0)
+
+
+class RemoteTraceback(Exception):  # noqa: N818  (it only carries text)
+    """Carries the traceback of another process as text; the cause of the exception that is raised here."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+class _Worker:
+    """The parent's end of a worker."""
+
+    def __init__(self, number: int, low: int, high: int, process: Any, pipe: Connection) -> None:
+        self.number, self.low, self.high = number, low, high
+        self.process, self.pipe = process, pipe
+        self.inbox: bytes | None = None  # the message of the current ticket, kept until the next one
+
+    def __str__(self) -> str:
+        return f"worker {self.number} (process {self.process.pid}, environments {self.low} to {self.high - 1})"
+
+    def receive(self) -> bytes:
+        """The message of the current ticket."""
+        while self.inbox is None:
+            self.take_message()
+        return self.inbox
+
+    def take_message(self) -> None:
+        """Read one message; bells have done their work when they are read."""
+        message = self.pipe.recv_bytes()
+        if message != BELL:
+            self.inbox = message
+
+
+class WorkerPool:
+    """Runs the slices of a batch, each in a process of its own, one operation at a time for all of them.
+
+    Args:
+        make_slice: Makes a slice; runs in the workers. It is pickled by value and may come from anywhere.
+        specs: The shared arrays of the batch.
+        num_envs: Environments in the batch.
+        num_workers: Processes; 0 runs a single slice in the calling process, on the same arrays.
+        context: Start method, see `vecbt.shm.process.get_context`.
+        parent_share: Run the first of ``num_workers + 1`` slices in the calling process.
+        timeout: Seconds that an operation may take before `WorkerTimeoutError`; None for no limit.
+
+    Attributes:
+        arrays: The shared arrays by name.
+        closed: Whether the pool has been closed.
+
+    Raises:
+        ConfigError: If the numbers are out of range.
+        WorkerDiedError: If a worker ends before its slice is made.
+        Exception: Whatever ``make_slice`` raises, with the environment and the worker in its notes.
+    """
+
+    def __init__(
+        self,
+        make_slice: MakeSlice,
+        specs: Mapping[str, ArraySpec],
+        num_envs: int,
+        num_workers: int,
+        *,
+        context: str | None = None,
+        parent_share: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        if num_envs < 1:
+            raise ConfigError(f"num_envs must be at least 1, got {num_envs}")
+        if num_workers < 0:
+            raise ConfigError(f"num_workers must be 0 (everything in the parent) or more, got {num_workers}")
+        num_workers = min(num_workers, num_envs)
+        self.timeout = timeout
+        self._ticket = 0
+        # What has been asked and not yet collected: ticket, operation, message. One assignment, so that Ctrl-C finds
+        # either the whole of it or nothing.
+        self._pending: tuple[int, int, bytes | None] | None = None
+        self._arena = Arena(specs)
+        self.arrays: dict[str, AnyArray] = self._arena.arrays
+        self._control = Arena({"words": ArraySpec((control_words(num_workers),), "int64")})
+        self._words: IntArray = self._control.arrays["words"]
+        self._workers: list[_Worker] = []
+        self._local: Slice | None = None
+        self._finalizer = weakref.finalize(self, _shut_down, self._workers, self._words, os.getpid())
+
+        in_parent = num_workers == 0 or (parent_share and num_workers < num_envs)
+        bounds = partition(num_envs, num_workers + in_parent)
+        if num_workers:
+            # Compiled here, so that the workers find the code in the cache instead of all writing it.
+            self._words[:] = 0
+            wait_all(self._words, 0, 1, 1, 0, 1, 1)
+            post(self._words, PARENT_ASLEEP, 0)
+            load(self._words, PARENT_ASLEEP)
+            self._start_workers(make_slice, bounds[in_parent:], context)
+        if in_parent:
+            low, high = bounds[0]
+            self._local = make_slice(self.arrays, low, high)
+        if num_workers:
+            try:
+                self._run(Op.START)
+            except BaseException:
+                self.close()
+                raise
+
+    def _start_workers(self, make_slice: MakeSlice, bounds: Sequence[tuple[int, int]], method: str | None) -> None:
+        context = get_context(method)
+        factory = ByValue(make_slice)
+        for number, (low, high) in enumerate(bounds):
+            ours, theirs = context.Pipe()
+            arguments = (self._arena, self._control, theirs, number, low, high, factory)
+            process = start_process(context, run_worker, arguments, f"vecbt-worker-{number}")
+            theirs.close()
+            self._workers.append(_Worker(number, low, high, process, ours))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pool has been closed."""
+        return not self._finalizer.alive
+
+    @property
+    def workers(self) -> list[_Worker]:
+        """The worker processes, for those who want to look at them."""
+        return list(self._workers)
+
+    def reset(self) -> None:
+        """Let every slice begin the episodes that are marked."""
+        self._run(Op.RESET)
+
+    def step(self) -> None:
+        """Let every slice step its environments."""
+        self._run(Op.STEP)
+
+    def call(self, name: str, argument: Any = None) -> list[Any]:
+        """Ask every slice and return the answers in the order of the environments."""
+        return self._run(Op.CALL, (name, argument))
+
+    def close(self) -> None:
+        """End the workers: by agreement, else by force; takes at most about two seconds. May be called again."""
+        if self._local is not None:
+            local, self._local = self._local, None
+            local.close()
+        self._finalizer()
+
+    # -- one operation -------------------------------------------------------------------------------------------------
+
+    def _run(self, operation: int, payload: Any = None) -> list[Any]:
+        if self.closed:
+            raise ClosedError("the environments have been closed")
+        if self._pending is not None:
+            # An operation was interrupted here (Ctrl-C, a timeout); the workers are still at it.
+            self._finish(self._pending)
+        if self._workers:
+            message = cloudpickle.dumps(payload) if operation == Op.CALL else None
+            self._pending = (self._ticket + 1, operation, message)
+            self._announce(self._pending)
+        local: list[Any] = []
+        if self._local is not None:
+            local = self._run_local(self._local, operation, payload)
+        if self._pending is not None:
+            return local + self._finish(self._pending)
+        return local
+
+    def _announce(self, pending: tuple[int, int, bytes | None]) -> None:
+        """Post a ticket to the workers that do not have it yet."""
+        ticket, operation, message = pending
+        words = self._words
+        for worker in self._workers:
+            at = ticket_word(worker.number)
+            if words[at] == ticket:
+                continue
+            worker.inbox = None
+            words[at + 1] = operation
+            post(words, at, ticket)
+            if message is not None or load(words, done_word(worker.number) + 2):
+                try:
+                    worker.pipe.send_bytes(BELL)
+                    if message is not None:
+                        worker.pipe.send_bytes(message)
+                except OSError:
+                    _report_dead(worker)
+
+    def _run_local(self, part: Slice, operation: int, payload: Any) -> list[Any]:
+        try:
+            if operation == Op.STEP:
+                part.step()
+            elif operation == Op.RESET:
+                part.reset()
+            elif operation == Op.CALL:
+                return [part.call(*payload)]
+        except Exception as error:
+            if part.current >= 0:
+                error.add_note(f"in environment {part.current}")
+            raise
+        return []
+
+    def _finish(self, pending: tuple[int, int, bytes | None]) -> list[Any]:
+        """Wait for the workers and collect their answers; raises the first error."""
+        ticket, operation, _ = pending
+        if ticket != self._ticket:
+            self._announce(pending)
+            self._wait(ticket, None if operation == Op.START else self.timeout)
+        answers, reports = [], []
+        for worker in self._workers:
+            status = int(self._words[done_word(worker.number) + 1])
+            if status == Status.ANSWER:
+                answers.append(pickle.loads(worker.receive()))
+            elif status == Status.FAILED:
+                reports.append((worker, Report(*pickle.loads(worker.receive()))))
+        self._ticket = ticket
+        self._pending = None
+        if reports:
+            _raise_report(*reports[0], others=len(reports) - 1)
+        return answers
+
+    def _wait(self, ticket: int, timeout: float | None) -> None:
+        """Wait until every worker has finished the ticket."""
+        words, count = self._words, len(self._workers)
+        first = done_word(0)
+        if not wait_all(words, first, _STRIDE, count, ticket, SPINS, YIELDS):
+            return
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers}
+        sentinels: dict[Any, _Worker] = {worker.process.sentinel: worker for worker in self._workers}
+        # First say that we sleep, then look again: a worker posts first and then looks whether we sleep.
+        post(words, PARENT_ASLEEP, 1)
+        try:
+            while wait_all(words, first, _STRIDE, count, ticket, 1, 0):
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                ready = connection.wait([*pipes, *sentinels], left)
+                if not wait_all(words, first, _STRIDE, count, ticket, SPINS, 0):
+                    return
+                for source in ready:
+                    if source in sentinels:
+                        _report_dead(sentinels[source])
+                    try:
+                        pipes[source].take_message()
+                    except (EOFError, OSError):
+                        _report_dead(pipes[source])
+                if not ready and timeout is not None:
+                    self._report_timeout(ticket, timeout)
+        finally:
+            post(words, PARENT_ASLEEP, 0)
+
+    def _report_timeout(self, ticket: int, timeout: float) -> NoReturn:
+        late = [worker for worker in self._workers if load(self._words, done_word(worker.number)) != ticket]
+        raise WorkerTimeoutError(
+            f"no answer within {timeout} s from {', '.join(map(str, late))}. A step may take longer than that "
+            f"(raise the timeout), or an environment hangs"
+        )
+
+
+def _report_dead(worker: _Worker) -> NoReturn:
+    worker.process.join(0.5)
+    raise WorkerDiedError(
+        f"{worker} {describe_exit(worker.process.exitcode)}. The batch cannot go on without it: close it and make a "
+        f"new one"
+    )
+
+
+def _raise_report(worker: _Worker, report: Report, others: int) -> NoReturn:
+    """Raise a worker's exception here: its own type where that can be had, else `WorkerError`."""
+    where = f"in environment {report.env}, {worker}" if report.env >= 0 else f"in {worker}"
+    error: BaseException
+    if report.exception is not None:
+        error = pickle.loads(report.exception)
+    else:
+        error = WorkerError(f"{report.kind}: {report.message}")
+    error.add_note(where)
+    if others:
+        error.add_note(f"{others} other worker(s) failed too")
+    raise error from RemoteTraceback(report.traceback)
+
+
+def _shut_down(workers: list[_Worker], words: IntArray, owner: int) -> None:
+    """End the workers; runs once, at close, when the pool is collected, or at the interpreter's exit."""
+    if os.getpid() != owner:
+        return  # a forked child has inherited the pool: it is not the child's to end
+    tickets = [int(words[ticket_word(worker.number)]) for worker in workers]
+    for worker, ticket in zip(workers, tickets, strict=True):
+        if int(load(words, done_word(worker.number))) == ticket:  # idle: it will answer
+            words[ticket_word(worker.number) + 1] = Op.CLOSE
+            post(words, ticket_word(worker.number), ticket + 1)
+            with contextlib.suppress(OSError):
+                worker.pipe.send_bytes(BELL)
+        else:
+            worker.process.terminate()
+    deadline = time.monotonic() + 1.0
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+    for force in ("terminate", "kill"):
+        alive = [worker for worker in workers if worker.process.is_alive()]
+        for worker in alive:
+            getattr(worker.process, force)()
+        deadline = time.monotonic() + 0.4
+        for worker in alive:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+    for worker in workers:
+        worker.pipe.close()
+        if not worker.process.is_alive():
+            worker.process.close()
+    workers.clear()
