@@ -1,0 +1,169 @@
+"""The life of an episode around its broker: where it begins, what a bar changes, what a step returns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from vecbt.kernels import block as b
+from vecbt.kernels._jit import helper
+from vecbt.kernels.account import mark_bar, open_account, summarize
+from vecbt.kernels.actions import clear_queue
+from vecbt.kernels.layout import Asset, Clock, Param, Phase, Reason, RewardKind, Row, Setting, Stat, Track
+from vecbt.kernels.observe import write_observation
+from vecbt.kernels.reward import reward_of
+from vecbt.kernels.sampling import draw_episode
+
+__all__ = ["decide", "end_step", "enter_bar", "keep_outputs", "open_episode", "write_closes", "write_outputs"]
+
+_SECOND = 1_000_000_000
+
+
+@helper
+def open_episode(block: int, e: int) -> None:
+    """Draw environment ``e``'s episode and set everything but the broker to its start."""
+    clock, settings, params = b.clock(block)[e], b.settings(block), b.params(block)
+    if b.sample_type(block)[e] == 0:
+        first_trial, trial_count = settings[Setting.TRAIN_FIRST], settings[Setting.TRAIN_COUNT]
+    else:
+        first_trial, trial_count = settings[Setting.TEST_FIRST], settings[Setting.TEST_COUNT]
+    bars, seed = settings[Setting.BARS], b.seeds(block)[e]
+    trial, start, end = draw_episode(
+        seed[0],
+        seed[1],
+        clock[Clock.EPISODE],
+        b.trials(block),
+        first_trial,
+        trial_count,
+        b.starts(block),
+        b.rank(block),
+        params[Param.TRIAL_ALPHA :],
+        settings[Setting.LOOKBACK],
+        bars,
+    )
+    clock[Clock.PHASE] = Phase.RUNNING
+    clock[Clock.BAR] = start
+    clock[Clock.START] = start
+    clock[Clock.END] = end
+    clock[Clock.STEP] = 0
+    clock[Clock.TRIAL] = trial
+    clock[Clock.REASON] = Reason.NONE
+    clock[Clock.LIMITED] = 1 if bars > 0 else 0
+    open_account(b.track(block)[e], params[Param.START_CASH])
+    clear_queue(b.queue(block)[e])
+    b.stop_requests(block)[e] = False
+    lot, sizes, ohlc = params[Param.LOT], b.sizes(block)[e], b.ohlc(block)
+    for k in range(sizes.shape[0]):
+        size = b.order_size(block)[k]
+        if size < 0.0:  # a fraction of the starting cash, at the episode's first close
+            size = math.floor(-size * params[Param.START_CASH] / ohlc[start, k, 3] / lot) * lot
+        sizes[k] = size
+
+
+@helper
+def write_closes(block: int, e: int) -> None:
+    """Enter the closes of the current bar into the account row."""
+    closes, row = b.ohlc(block)[b.clock(block)[e, Clock.BAR]], b.rows(block)[e]
+    for k in range(closes.shape[0]):
+        row[Row.ASSETS + k * 4 + Asset.CLOSE] = closes[k, 3]
+
+
+@helper
+def _is_flat(block: int, e: int) -> bool:
+    row = b.rows(block)[e]
+    for k in range(b.ohlc(block).shape[1]):
+        if row[Row.ASSETS + k * 4 + Asset.SIZE] != 0.0:
+            return False
+    return True
+
+
+@helper
+def enter_bar(block: int, e: int) -> None:
+    """Move to the bar whose account row the broker has just written; a call that it causes goes to the clock."""
+    clock = b.clock(block)[e]
+    clock[Clock.BAR] += 1
+    write_closes(block, e)
+    reason = mark_bar(b.rows(block)[e], b.track(block)[e], b.params(block), b.ohlc(block).shape[1])
+    if clock[Clock.PHASE] == Phase.RUNNING:
+        clock[Clock.REASON] = reason
+
+
+@helper
+def decide(block: int, e: int) -> None:
+    """See whether the episode ends with the bar that has been entered."""
+    clock = b.clock(block)[e]
+    if clock[Clock.PHASE] == Phase.CLOSING:
+        clock[Clock.PHASE] = Phase.ENDED
+        return
+    if clock[Clock.REASON] == Reason.NONE and b.stop_requests(block)[e]:
+        clock[Clock.REASON] = Reason.STRATEGY
+    at_end = clock[Clock.BAR] == clock[Clock.END]
+    if clock[Clock.REASON] != Reason.NONE:
+        closes_out = b.settings(block)[Setting.CLOSE_OUT] != 0 and clock[Clock.REASON] != Reason.RUIN
+        clock[Clock.PHASE] = Phase.CLOSING if closes_out and not at_end and not _is_flat(block, e) else Phase.ENDED
+    elif at_end:
+        clock[Clock.REASON] = Reason.STEP_LIMIT if clock[Clock.LIMITED] != 0 else Reason.DATA_END
+        clock[Clock.PHASE] = Phase.ENDED
+
+
+@helper
+def end_step(block: int, e: int) -> None:
+    """The reward and the flags of a step, and the statistics of an episode that has ended with it."""
+    clock, track, row, rewards = b.clock(block)[e], b.track(block)[e], b.rows(block)[e], b.rewards(block)
+    params, kind = b.params(block), b.settings(block)[Setting.REWARD]
+    if kind != RewardKind.EXTERNAL:
+        rewards[e] = reward_of(kind, b.previous(block)[e], row, params)
+    track[Track.REWARD] += rewards[e]
+    ended = clock[Clock.PHASE] == Phase.ENDED
+    terminated = ended and clock[Clock.REASON] >= Reason.DRAWDOWN_CALL
+    b.terminations(block)[e] = terminated
+    b.truncations(block)[e] = ended and not terminated
+    if ended:
+        stat = b.stats(block)[e]
+        summarize(stat, row, track, params, b.ohlc(block).shape[1])
+        stat[Stat.L] = clock[Clock.STEP]
+        stat[Stat.REASON] = clock[Clock.REASON]
+        stat[Stat.EPISODE] = clock[Clock.EPISODE]
+        stat[Stat.START] = clock[Clock.START]
+        stat[Stat.END] = clock[Clock.BAR]
+
+
+@helper
+def write_outputs(block: int, e: int) -> None:
+    """Observation and info columns of environment ``e`` as it stands."""
+    clock, row = b.clock(block)[e], b.rows(block)[e]
+    bar = clock[Clock.BAR]
+    write_observation(block, e, bar)
+    floats, ints = b.info_floats(block), b.info_ints(block)
+    floats[0, e] = row[Row.CASH]
+    floats[1, e] = row[Row.VALUE]
+    floats[2, e] = b.track(block)[e, Track.DRAWDOWN]
+    floats[3, e] = row[Row.COSTS]
+    ints[0, e] = bar
+    ints[1, e] = clock[Clock.START]
+    ints[2, e] = b.stamps(block)[bar] // _SECOND
+    status = b.order_status(block)[e]
+    assets = status.shape[0]
+    for k in range(assets):
+        column = Row.ASSETS + k * 4
+        floats[4 + k, e] = row[column + Asset.SIZE]
+        floats[4 + assets + k, e] = row[column + Asset.PRICE]
+        status[k] = np.int8(row[column + Asset.STATUS])
+
+
+@helper
+def keep_outputs(block: int, e: int) -> None:
+    """Copy what an ended environment shows before its next episode begins in the same step."""
+    market, account = b.market(block)[e], b.account(block)[e]
+    for i in range(market.shape[0]):
+        b.final_market(block)[e, i] = market[i]
+    for i in range(account.shape[0]):
+        b.final_account(block)[e, i] = account[i]
+    floats, ints = b.info_floats(block), b.info_ints(block)
+    for i in range(floats.shape[0]):
+        b.final_info_floats(block)[i, e] = floats[i, e]
+    for i in range(ints.shape[0]):
+        b.final_info_ints(block)[i, e] = ints[i, e]
+    for k in range(b.order_status(block).shape[1]):
+        b.final_order_status(block)[e, k] = b.order_status(block)[e, k]
