@@ -1,0 +1,363 @@
+"""What an environment is: every setting, validated."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from vecbt.errors import ConfigError, UnknownNameError
+
+__all__ = ["ACCOUNT_FEATURES", "ACTIONS", "ENGINES", "REWARDS", "Commission", "EnvConfig", "Slippage"]
+
+ENGINES = ("auto", "cerebro")
+ACTIONS = ("discrete", "target_position", "target_percent")
+REWARDS = ("log_return", "pnl")
+NORMALIZATIONS = ("window", "train")
+INFOS = ("full", "episode", "none")
+ACCOUNT_FEATURES = (
+    "cash",
+    "value",
+    "exposure",
+    "drawdown",
+    "pos_direction",
+    "pos_duration",
+    "realized_pnl",
+    "unrealized_pnl",
+    "min_unrealized_pnl",
+    "max_unrealized_pnl",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Commission:
+    """A commission scheme of Backtrader.
+
+    Attributes:
+        rate: Commission, as a fraction of the traded value (0.001 = 10 basis points) or in currency per unit.
+        per_unit: Whether ``rate`` is in currency per unit.
+        margin: Currency tied up per contract; given, the asset is a future: its profit is settled in cash every bar
+            and its price is never paid. None for assets that are bought at their price.
+        mult: Currency per point of price and unit.
+    """
+
+    rate: float = 0.0
+    per_unit: bool = False
+    margin: float | None = None
+    mult: float = 1.0
+
+    def __post_init__(self) -> None:
+        _number("Commission.rate", self.rate, low=0.0)
+        _number("Commission.mult", self.mult, low=0.0, open_low=True)
+        if self.margin is not None:
+            _number("Commission.margin", self.margin, low=0.0, open_low=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Slippage:
+    """How much worse than the market an order is filled; the settings of Backtrader's broker.
+
+    Attributes:
+        perc: Fraction of the price.
+        fixed: Points of price, where ``perc`` is 0.
+        open: Whether orders that fill at the open slip.
+        match: Cap the slipped price at the bar's high or low; otherwise the order waits where it would lie beyond.
+        limit: The same for limit orders, with the limit as the cap, even without ``match``.
+        out: Slip beyond the bar's high or low.
+    """
+
+    perc: float = 0.0
+    fixed: float = 0.0
+    open: bool = True
+    match: bool = True
+    limit: bool = True
+    out: bool = False
+
+    def __post_init__(self) -> None:
+        _number("Slippage.perc", self.perc, low=0.0, high=1.0)
+        _number("Slippage.fixed", self.fixed, low=0.0)
+        if self.perc and self.fixed:
+            raise ConfigError("Slippage: give perc or fixed, not both: Backtrader would ignore the second")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """Everything about an environment but its data and the number of copies.
+
+    Attributes:
+        window: Bars of an observation; 0 shows account features alone.
+        features: Columns of the window: columns of the data, or expressions such as ``"log_return"``, ``"sma(20)"``,
+            ``"close / sma(200) - 1"``, ``"rsi(14)"``; computed once over the data set, from past rows alone.
+        normalize: None; ``"window"``: columns in price units become ``x / c - 1`` with c the window's last close, all
+            others lose their mean and are divided by their deviation over the window; ``"train"``: every column loses
+            its mean and is divided by its deviation over the training rows.
+        account_features: What the agent sees of its account, see `ACCOUNT_FEATURES` and `vecbt.kernels.observe`; with
+            any, the observation is a dictionary of ``market`` and ``account``.
+        flatten: One flat vector instead: the window row by row, then the account.
+        actions: ``"discrete"``: hold, buy, sell, close. ``"target_position"``: one of ``positions``.
+            ``"target_percent"``: a fraction of the account's value from -1 to 1.
+        positions: Multiples of ``order_size`` to choose from with ``"target_position"``.
+        order_size: Units per buy or sell, a number or one per asset; a percentage (``"90%"``) is that share of
+            ``start_cash`` at the episode's first close, rounded down to ``lot``.
+        lot: Smallest step of sizes that are computed (percentages and targets); numbers are taken as they are.
+        start_cash: Cash at the start of an episode, in the currency of the prices.
+        leverage: Value that may be held per unit of cash.
+        shortcash: Backtrader's: a short sale of stock adds its proceeds to the cash.
+        checksubmit: Backtrader's: orders that the cash cannot cover are refused when they are sent.
+        cheat_on_close: Backtrader's: orders are filled at the close that the agent has seen, one bar later.
+        commission: A fraction of the traded value, exactly ``broker.setcommission(commission=x, leverage=leverage)``,
+            or a `Commission`.
+        slippage: A fraction of the price, exactly ``broker.set_slippage_perc(x)``, or a `Slippage`.
+        max_exposure: Orders after which the positions would be worth more than this multiple of the account's value
+            are refused before the broker sees them; orders that reduce a position never are. None for no limit:
+            Backtrader then lets a short sale of stock grow for ever.
+        skip_frame: Bars per step; the action acts on the first of them.
+        latency: Bars between a decision and its order.
+        reward: ``"log_return"``: ln(V / V'), V the account's value and V' that at the previous observation;
+            ``"pnl"``: V - V', in currency. A strategy's ``get_reward`` goes before it.
+        reward_scale: Factor of the reward.
+        drawdown_call: The episode terminates when the account is this many percent below its highest value; None for
+            never.
+        target_call: The episode terminates when the account is worth this many percent more than ``start_cash``.
+        close_out: Close every position before an episode ends, so that its result is realized.
+        episode_steps: Steps of an episode, its start drawn among all rows that leave room for it; ``"auto"`` is 1000,
+            or all that there are; None is from the first possible row to the end of the trial.
+        strategy: Cerebro engine: a `vecbt.Strategy` class, or a pair of a class and its parameters.
+        cerebro: Cerebro engine: a function that returns a `backtrader.Cerebro` with analyzers, sizers, commission
+            schemes of its own. Broker settings given here that are not the defaults are applied to it.
+        fast: Cerebro engine: run Cerebro, its broker and its orders by quicker subclasses with the same results.
+        trusted: Cerebro engine: allow the strategy to read bars of the future.
+        copy: Whether observations and info columns belong to the caller; otherwise they are views, valid until the
+            next call.
+        infos: ``"full"``, ``"episode"`` (statistics of ended episodes alone) or ``"none"``.
+
+    Raises:
+        ConfigError: If a value is out of range, or values do not go together.
+        UnknownNameError: If a name is not known.
+
+    Example:
+        >>> EnvConfig(window=10, commission=0.001).window
+        10
+        >>> EnvConfig(commission=-0.001)
+        Traceback (most recent call last):
+        ...
+        vecbt.errors.ConfigError: commission must be a number of at least 0, got -0.001
+    """
+
+    window: int = 30
+    features: Sequence[str] = ("open", "high", "low", "close")
+    normalize: Literal["window", "train"] | None = None
+    account_features: Sequence[str] = ()
+    flatten: bool = False
+    actions: Literal["discrete", "target_position", "target_percent"] = "discrete"
+    positions: Sequence[float] = (-1.0, 0.0, 1.0)
+    order_size: float | str | Sequence[float | str] = "90%"
+    lot: float = 1.0
+    start_cash: float = 10_000.0
+    leverage: float = 1.0
+    shortcash: bool = True
+    checksubmit: bool = True
+    cheat_on_close: bool = False
+    commission: float | Commission = 0.0
+    slippage: float | Slippage = 0.0
+    max_exposure: float | None = None
+    skip_frame: int = 1
+    latency: int = 0
+    reward: Literal["log_return", "pnl"] = "log_return"
+    reward_scale: float = 1.0
+    drawdown_call: float | None = None
+    target_call: float | None = None
+    close_out: bool = False
+    episode_steps: int | Literal["auto"] | None = "auto"
+    strategy: type | tuple[type, dict[str, Any]] | None = None
+    cerebro: Callable[[], Any] | None = None
+    fast: bool = True
+    trusted: bool = False
+    copy: bool = True
+    infos: Literal["full", "episode", "none"] = "full"
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> EnvConfig:
+        """A configuration from keyword arguments.
+
+        Raises:
+            ConfigError: As the class, and for a keyword that is none of its fields; the nearest one is suggested.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise UnknownNameError(f"unknown setting {name!r}: {hint}Known: {', '.join(known)}")
+        return cls(**settings)
+
+    def __post_init__(self) -> None:
+        self._check_observation()
+        self._check_actions()
+        self._check_broker()
+        self._check_episode()
+        self._check_engine()
+
+    def _check_observation(self) -> None:
+        _integer("window", self.window, low=0)
+        self._set("features", _names("features", self.features))
+        self._set("account_features", _names("account_features", self.account_features))
+        _choice("normalize", self.normalize, NORMALIZATIONS, optional=True)
+        for name in self.account_features:
+            if name not in ACCOUNT_FEATURES:
+                raise UnknownNameError.of("account feature", name, ACCOUNT_FEATURES)
+        if self.window and not self.features:
+            raise ConfigError("a window needs features: name at least one column, or set window=0")
+        if not self.window and not self.account_features:
+            raise ConfigError("window=0 shows account features alone: name at least one in account_features")
+        for name in ("flatten", "shortcash", "checksubmit", "cheat_on_close", "close_out", "fast", "trusted", "copy"):
+            _flag(name, getattr(self, name))
+
+    def _check_actions(self) -> None:
+        _choice("actions", self.actions, ACTIONS)
+        positions: Any = self.positions
+        if isinstance(positions, str) or not isinstance(positions, Sequence) or not positions:
+            raise ConfigError(f"positions must be a sequence of multiples of the order size, got {positions!r}")
+        self._set("positions", tuple(_number("positions", x) for x in positions))
+        sizes = self.order_size
+        if not isinstance(sizes, str) and isinstance(sizes, Sequence):
+            if not sizes:
+                raise ConfigError("order_size must be a size, or one for each asset; got none")
+            self._set("order_size", tuple(sizes))
+        for size in self.order_sizes:
+            _check_size(size)
+        _number("lot", self.lot, low=0.0, open_low=True)
+        if self.actions == "target_percent" and self.leverage != 1.0:
+            raise ConfigError(
+                f"actions='target_percent' needs leverage=1.0, got {self.leverage}: Backtrader multiplies the size of "
+                f"a target order by the leverage and then never reaches its target"
+            )
+
+    def _check_broker(self) -> None:
+        _number("start_cash", self.start_cash, low=0.0, open_low=True)
+        _number("leverage", self.leverage, low=0.0, open_low=True)
+        if not isinstance(self.commission, Commission):
+            _number("commission", self.commission, low=0.0)
+        if not isinstance(self.slippage, Slippage):
+            _number("slippage", self.slippage, low=0.0, high=1.0)
+        if self.max_exposure is not None:
+            _number("max_exposure", self.max_exposure, low=0.0, open_low=True)
+
+    def _check_episode(self) -> None:
+        _integer("skip_frame", self.skip_frame, low=1)
+        _integer("latency", self.latency, low=0)
+        _choice("reward", self.reward, REWARDS)
+        _number("reward_scale", self.reward_scale)
+        if self.drawdown_call is not None:
+            _number("drawdown_call", self.drawdown_call, low=0.0, high=100.0, open_low=True, unit=" percent")
+        if self.target_call is not None:
+            _number("target_call", self.target_call, low=0.0, open_low=True, unit=" percent")
+        steps: Any = self.episode_steps
+        if isinstance(steps, str) and steps != "auto":
+            raise ConfigError(f"episode_steps must be a number, 'auto' or None, got {steps!r}")
+        if steps is not None and steps != "auto":
+            _integer("episode_steps", steps, low=1)
+
+    def _check_engine(self) -> None:
+        _choice("infos", self.infos, INFOS)
+        if self.cerebro is not None and not callable(self.cerebro):
+            raise ConfigError(
+                f"cerebro must be a function that returns a backtrader.Cerebro (each environment needs one of its "
+                f"own), got {self.cerebro!r}"
+            )
+        strategy = self.strategy
+        if isinstance(strategy, tuple):
+            if len(strategy) != 2 or not isinstance(strategy[1], dict):
+                raise ConfigError(
+                    f"strategy must be a class, or a class and its parameters in a dict, got {strategy!r}"
+                )
+            strategy = strategy[0]
+        if strategy is not None:
+            # By name along the bases: importing Backtrader to check for it would slow every import of vecbt.
+            bases = [f"{base.__module__}.{base.__qualname__}" for base in getattr(strategy, "__mro__", ())]
+            if "vecbt.strategy.Strategy" not in bases:
+                raise ConfigError(f"strategy must be a subclass of vecbt.Strategy, got {strategy!r}")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # the class is frozen for everybody else
+
+    @property
+    def order_sizes(self) -> tuple[float | str, ...]:
+        """The order size of each asset; one for all if there is only one."""
+        return self.order_size if isinstance(self.order_size, tuple) else (self.order_size,)  # type: ignore[return-value]
+
+
+def _check_size(size: object) -> None:
+    if isinstance(size, str):
+        percent_of(size)
+    else:
+        _number("order_size", size, low=0.0, open_low=True)
+
+
+def percent_of(text: str) -> float:
+    """A percentage as a fraction.
+
+    Raises:
+        ConfigError: If it is none, or not positive.
+
+    Example:
+        >>> percent_of("90%")
+        0.9
+    """
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = math.nan
+    if not text.endswith("%") or not 0.0 < number < math.inf:
+        raise ConfigError(f"order_size must be a positive number of units or a percentage such as '90%', got {text!r}")
+    return number / 100.0
+
+
+def _number(
+    name: str,
+    value: object,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    unit: str = "",
+) -> float:
+    given: Any = value
+    number = math.nan if isinstance(given, bool) or not isinstance(given, numbers.Real) else float(given)
+    if not (math.isfinite(number) and (low < number if open_low else low <= number) and number <= high):
+        bounds = []
+        if low > -math.inf:
+            bounds.append(f"more than {low:g}" if open_low else f"at least {low:g}")
+        if high < math.inf:
+            bounds.append(f"at most {high:g}")
+        of = f" of {' and '.join(bounds)}{unit}" if bounds else ""
+        raise ConfigError(f"{name} must be a number{of}, got {value!r}")
+    return number
+
+
+def _integer(name: str, value: object, *, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise ConfigError(f"{name} must be a whole number of at least {low}, got {value!r}")
+
+
+def _flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be True or False, got {value!r}")
+
+
+def _choice(name: str, value: object, known: Sequence[str], optional: bool = False) -> None:
+    if value is None and optional:
+        return
+    if not isinstance(value, str) or value not in known:
+        raise UnknownNameError.of(name, value, known)
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(x, str) for x in value):
+        raise ConfigError(f"{name} must be a sequence of names such as ('open', 'close'), got {value!r}")
+    if len(set(value)) != len(value):
+        raise ConfigError(f"{name} names a column twice: {value!r}")
+    return tuple(value)

@@ -1,0 +1,184 @@
+"""The data set as the engines read it: arrays in shared memory, loaded once for everybody."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vecbt.arrays import AnyArray, FloatArray
+from vecbt.errors import FeatureError
+from vecbt.kernels.dates import date_numbers
+from vecbt.shm.arena import Arena, ArraySpec
+
+if TYPE_CHECKING:
+    from vecbt.data.bars import Bars
+    from vecbt.data.domain import TrialTable
+    from vecbt.data.features import FeatureTable
+
+__all__ = ["BarColumns", "DataTable", "FeatureColumns", "TrialColumns"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BarColumns:
+    """T bars of K assets.
+
+    Attributes:
+        arena: The memory, with the arrays
+
+            * ``ohlc`` float64 (T, K, 4), prices
+            * ``volume`` float64 (T, K)
+            * ``lines`` float64 (X, T), further columns for strategies, each contiguous
+            * ``stamps`` int64 (T,), UTC nanoseconds at which the bar is known
+            * ``times`` float64 (T,), the same as Backtrader's date numbers
+
+        assets: Names of the assets.
+        line_names: Names of the further columns.
+        interval: Nanoseconds from bar to bar (the most frequent).
+        fingerprint: Hash of the data.
+    """
+
+    arena: Arena
+    assets: tuple[str, ...]
+    line_names: tuple[str, ...]
+    interval: int
+    fingerprint: str
+
+    @classmethod
+    def of(cls, bars: Bars) -> BarColumns:
+        """Lay out bars in shared memory."""
+        count, extras = len(bars), tuple(bars.extras)
+        arena = Arena(
+            {
+                "ohlc": ArraySpec((count, 1, 4), "float64"),
+                "volume": ArraySpec((count, 1), "float64"),
+                "lines": ArraySpec((len(extras), count), "float64"),
+                "stamps": ArraySpec((count,), "int64"),
+                "times": ArraySpec((count,), "float64"),
+            }
+        )
+        arrays = arena.arrays
+        for column, name in enumerate(("open", "high", "low", "close")):
+            arrays["ohlc"][:, 0, column] = bars.column(name)
+        arrays["volume"][:, 0] = bars.volume
+        for number, name in enumerate(extras):
+            arrays["lines"][number] = bars.column(name)
+        arrays["stamps"][:] = bars.timestamps
+        arrays["times"][:] = date_numbers(bars.timestamps)
+        return cls(arena, (bars.name,), extras, bars.interval, bars.fingerprint())
+
+    @property
+    def bars_per_year(self) -> float:
+        """Bars in a year of 365.25 days at the density of these data, nights and weekends included."""
+        stamps = self.arena.arrays["stamps"]
+        span = float(stamps[-1] - stamps[0]) / 1e9
+        return (len(stamps) - 1) * (365.25 * 86_400.0) / span if span > 0.0 else 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureColumns:
+    """The F columns of the window.
+
+    Attributes:
+        arena: The memory, with ``features`` float32 (T, F) and ``raw_features`` float64 (T, F), one of which has no
+            rows; and ``price_of`` int64 (F,), the asset in whose price a column is, or -1.
+        names: Names of the columns.
+    """
+
+    arena: Arena
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: FeatureTable, normalize: str | None, train_rows: tuple[int, int]) -> FeatureColumns:
+        """Lay out feature columns in shared memory.
+
+        Args:
+            table: The computed features.
+            normalize: None; ``"train"`` for columns with the mean 0 and the standard deviation 1 over the training
+                rows; ``"window"`` to leave it to the window.
+            train_rows: First row that training may see, and the row after the last.
+
+        Raises:
+            FeatureError: If a value does not fit into float32, or a column is constant over the training rows.
+        """
+        values = table.values
+        own = normalize == "window"
+        if normalize == "train":
+            values = _standardized(table, train_rows)
+        rows, columns = values.shape
+        arena = Arena(
+            {
+                "features": ArraySpec((0 if own else rows, columns), "float32"),
+                "raw_features": ArraySpec((rows if own else 0, columns), "float64"),
+                "price_of": ArraySpec((columns,), "int64"),
+            }
+        )
+        too_large = np.abs(values[table.first_valid :]) > np.finfo(np.float32).max
+        if too_large.any():
+            row, column = np.argwhere(too_large)[0]
+            value = values[table.first_valid + row, column]
+            raise FeatureError(
+                f"feature {table.names[column]!r} at row {table.first_valid + row} is {value}, beyond float32; "
+                f"divide it by something of its size"
+            )
+        with np.errstate(over="ignore"):  # rows before the first valid one hold NaN, or what nobody sees
+            arena.arrays["raw_features" if own else "features"][:] = values
+        arena.arrays["price_of"][:] = np.where(table.price_like, 0, -1)
+        return cls(arena, table.names)
+
+
+def _standardized(table: FeatureTable, train_rows: tuple[int, int]) -> FloatArray:
+    first, end = train_rows
+    sample = table.values[max(first, table.first_valid) : end]
+    mean, deviation = sample.mean(axis=0), sample.std(axis=0)
+    if not deviation.all():
+        name = table.names[int(np.argmin(deviation))]
+        raise FeatureError(
+            f"feature {name!r} is constant over the training rows: normalize='train' has nothing to divide it by; "
+            f"leave it out or choose another normalization"
+        )
+    return np.asarray((table.values - mean) / deviation, dtype=np.float64)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialColumns:
+    """The trials that a domain admits; see `vecbt.data.domain.TrialTable`, of which these are the arrays.
+
+    Attributes:
+        arena: The memory, with ``trials`` int64 (M, 3), ``starts`` int64 (S,), ``rank`` int64 (T + 1,) or (0,).
+        sections: First trial and number of trials, for training and for test.
+        shapes: Alpha and beta of the trials', then of the episodes' start distribution.
+        lookback: Rows before the first observation.
+        bars: Bars of an episode; 0 for all of its trial.
+    """
+
+    arena: Arena
+    sections: tuple[tuple[int, int], tuple[int, int]]
+    shapes: tuple[float, float, float, float]
+    lookback: int
+    bars: int
+
+    @classmethod
+    def of(cls, table: TrialTable, lookback: int, bars: int) -> TrialColumns:
+        """Lay out trials in shared memory."""
+        columns = {"trials": table.rows, "starts": table.starts, "rank": table.rank}
+        arena = Arena({name: ArraySpec(array.shape, "int64") for name, array in columns.items()})
+        for name, array in columns.items():
+            arena.arrays[name][...] = array
+        return cls(arena, table.sections, table.shapes, lookback, bars)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataTable:
+    """Everything that an engine reads of a data set."""
+
+    bars: BarColumns
+    features: FeatureColumns
+    trials: TrialColumns
+
+    @property
+    def arrays(self) -> Mapping[str, AnyArray]:
+        """The arrays of all parts by name."""
+        return self.bars.arena.arrays | self.features.arena.arrays | self.trials.arena.arrays

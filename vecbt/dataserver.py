@@ -1,0 +1,292 @@
+"""The process that loads a data set, lays it out in shared memory, and samples trials from it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import socket
+import time
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from vecbt import errors
+from vecbt.data.sample import Sample, draw_sample
+from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumns
+from vecbt.data.store import DataStore, TableRequest
+from vecbt.errors import ClosedError, ConfigError, DataError, WorkerDiedError, WorkerTimeoutError
+from vecbt.shm.arena import Arena, ArraySpec
+from vecbt.shm.process import ByValue, behave_as_child, describe_exit, get_context, start_process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DataFeedServer"]
+
+logger = logging.getLogger("vecbt")
+
+_PARTS: tuple[tuple[str, type[Any]], ...] = (
+    ("bars", BarColumns),
+    ("features", FeatureColumns),
+    ("trials", TrialColumns),
+)
+
+
+class DataFeedServer:
+    """Loads a data set in a process of its own and shares it: bars, features, and every trial that the domain admits.
+
+    `make_vec` starts one for itself. Start one by hand to share a data set between several batches, which then map
+    the same memory.
+
+    Args:
+        dataset: A `Domain`, or anything that `read_bars` reads.
+        log_level: Level of the server's messages in the ``vecbt`` logger; None leaves it as it is.
+        task: A number that names the server in its messages.
+        context: Start method, see `make_vec`.
+
+    Example:
+        >>> import vecbt
+        >>> market = vecbt.data.synthetic_market(5_000, seed=0)
+        >>> with vecbt.DataFeedServer(market) as server:
+        ...     train = vecbt.make_vec(server, num_envs=4, num_workers=0)
+        ...     sample = server.get_data({"sample_type": 0})
+        >>> len(sample)
+        5000
+        >>> train.close()
+    """
+
+    def __init__(
+        self, dataset: Any, *, log_level: int | str | None = None, task: int = 0, context: str | None = None
+    ) -> None:
+        self.dataset, self.log_level, self.task = dataset, log_level, task
+        self._context_name = context
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self._tables: dict[TableRequest, DataTable] = {}
+        self._ready = False
+        self._number = 0
+        self._last: Sample | None = None
+
+    # -- the parent's side ---------------------------------------------------------------------------------------------
+
+    def start(self) -> DataFeedServer:
+        """Start the process; it loads the data while the caller goes on."""
+        if self._process is not None:
+            raise ConfigError("the data server has been started already")
+        context = get_context(self._context_name)
+        self._pipe, theirs = context.Pipe()
+        self._process = start_process(context, _serve, (ByValue(self), theirs), f"vecbt-data-server-{self.task}")
+        theirs.close()
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What the new process needs; it makes everything else itself.
+        return {"dataset": self.dataset, "log_level": self.log_level, "task": self.task}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __enter__(self) -> DataFeedServer:
+        return self if self._process is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None before the start."""
+        return None if self._process is None else self._process.pid
+
+    def is_ready(self, timeout: float = 0.0) -> bool:
+        """Whether the data have been loaded.
+
+        Args:
+            timeout: Seconds to wait for it.
+
+        Raises:
+            DataError: If they cannot be loaded.
+        """
+        if not self._ready:
+            pipe = self._open_pipe()
+            if pipe.poll(timeout):
+                self._receive(pipe)
+                self._ready = True
+        return self._ready
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait until the data have been loaded.
+
+        Raises:
+            DataError: If they cannot be loaded.
+            WorkerTimeoutError: If it takes longer than ``timeout`` seconds.
+        """
+        if not self.is_ready(3600.0 if timeout is None else timeout):
+            raise WorkerTimeoutError(f"the data server has not loaded its data within {timeout} s")
+
+    def table(self, request: TableRequest) -> DataTable:
+        """The shared arrays for a kind of environment; the same ones for the same request.
+
+        Raises:
+            VecbtError: If the data do not have what is asked for.
+        """
+        if request not in self._tables:
+            self.wait_ready()
+            pipe = self._open_pipe()
+            self._send(pipe, {"ctrl": "_get_table", **dataclasses.asdict(request)})
+            reply = self._receive(pipe)
+            parts = {name: _receive_part(pipe, cls, reply[name]) for name, cls in _PARTS}
+            self._tables[request] = DataTable(**parts)
+        return self._tables[request]
+
+    def get_data(self, sample_config: Mapping[str, Any] | None = None) -> Sample | None:
+        """A trial.
+
+        Args:
+            sample_config: ``sample_type`` (0 train, 1 test), ``get_new`` (False repeats the last one), ``seed`` and
+                ``number`` to choose a certain one; by default the next one of the training section.
+
+        Returns:
+            The sample, or None when the data are not ready yet.
+        """
+        if not self.is_ready():
+            return None
+        config = dict(sample_config or {})
+        if not config.pop("get_new", True) and self._last is not None:
+            return self._last
+        table = self.table(_WHOLE)
+        self._last = draw_sample(table, number=config.pop("number", self._number), **config)
+        self._number += 1
+        return self._last
+
+    def get_info(self) -> dict[str, Any]:
+        """Facts about the data: name, columns, number of bars, first and last time, interval, training rows."""
+        self.wait_ready()
+        pipe = self._open_pipe()
+        self._send(pipe, {"ctrl": "_get_info"})
+        return self._receive(pipe)
+
+    def stop(self) -> None:
+        """End the process; what it has shared lives on with those who map it. May be called again."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert self._pipe is not None
+        with contextlib.suppress(OSError):
+            self._send(self._pipe, {"ctrl": "_stop"})
+        process.join(0.5)
+        if process.is_alive():
+            process.kill()
+            process.join(1.0)
+        self._pipe.close()
+
+    def _open_pipe(self) -> Connection:
+        if self._process is None or self._pipe is None:
+            raise ClosedError("the data server is not running: start() it, or make a new one after stop()")
+        return self._pipe
+
+    def _send(self, pipe: Connection, message: Mapping[str, Any]) -> None:
+        pipe.send_bytes(json.dumps(message).encode())
+
+    def _receive(self, pipe: Connection) -> dict[str, Any]:
+        try:
+            reply: dict[str, Any] = json.loads(pipe.recv_bytes())
+        except (EOFError, OSError):
+            self._process.join(0.5)
+            raise WorkerDiedError(
+                f"the data server (process {self.pid}) {describe_exit(self._process.exitcode)}"
+            ) from None
+        if "error" in reply:
+            _raise(reply)
+        return reply
+
+    # -- the server's side ---------------------------------------------------------------------------------------------
+
+    def run(self, pipe: Connection) -> None:
+        """Body of the process: load the data, say so, answer requests until told to stop.
+
+        A request that fails is answered with its error; the server goes on.
+        """
+        if self.log_level is not None:
+            logger.setLevel(self.log_level)
+        begun = time.perf_counter()
+        try:
+            store = DataStore(self.dataset)
+        except Exception as error:
+            self._send(pipe, _error_message(error))
+            return
+        logger.info("data server %s: %s bars in %.2f s", self.task, len(store.bars), time.perf_counter() - begun)
+        self._send(pipe, {"ready": True})
+        while True:
+            try:
+                message = json.loads(pipe.recv_bytes())
+            except (EOFError, OSError):
+                return
+            if message.get("ctrl") == "_stop":
+                return
+            try:
+                self._answer(store, pipe, message)
+            except Exception as error:
+                self._send(pipe, _error_message(error))
+
+    def _answer(self, store: DataStore, pipe: Connection, message: dict[str, Any]) -> None:
+        control = message.pop("ctrl", None)
+        if control == "_get_table":
+            table = store.table(TableRequest.from_json(message))
+            self._send(pipe, {name: _describe_part(getattr(table, name)) for name, _ in _PARTS})
+            for name, _ in _PARTS:
+                _send_descriptor(pipe, getattr(table, name).arena)
+        elif control == "_get_info":
+            self._send(pipe, store.info())
+        else:
+            raise ConfigError(f"unknown request {control!r}; known: _get_table, _get_info, _stop")
+
+
+_WHOLE = TableRequest(features=(), normalize=None, window=0, warmup=1, steps=None, skip=1)
+"""Trials without the needs of an environment."""
+
+
+def _serve(server: ByValue, pipe: Connection) -> None:
+    behave_as_child()
+    server.load().run(pipe)
+
+
+def _describe_part(part: Any) -> dict[str, Any]:
+    """A part of a table without its memory."""
+    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part) if field.name != "arena"}
+    return {"fields": fields, "specs": {name: list(spec) for name, spec in part.arena.specs.items()}}
+
+
+def _send_descriptor(pipe: Connection, arena: Arena) -> None:
+    with socket.socket(fileno=os.dup(pipe.fileno())) as channel:
+        socket.send_fds(channel, [b"."], [arena.descriptor])
+
+
+def _receive_part(pipe: Connection, cls: type[Any], description: dict[str, Any]) -> Any:
+    with socket.socket(fileno=os.dup(pipe.fileno())) as channel:
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+    specs = {name: ArraySpec(tuple(shape), dtype) for name, (shape, dtype) in description["specs"].items()}
+    fields = {name: _tuples(value) for name, value in description["fields"].items()}
+    return cls(arena=Arena.from_descriptor(descriptors[0], specs), **fields)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _error_message(error: Exception) -> dict[str, Any]:
+    message: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
+    if isinstance(error, DataError):
+        message |= {"message": error.message, "source": error.source, "row": error.row, "column": error.column}
+    return message
+
+
+def _raise(reply: dict[str, Any]) -> None:
+    """Raise the server's error here."""
+    cls = getattr(errors, reply["error"], None)
+    if isinstance(cls, type) and issubclass(cls, DataError):
+        raise cls(reply["message"], source=reply["source"], row=reply["row"], column=reply["column"])
+    if isinstance(cls, type) and issubclass(cls, errors.VecbtError):
+        raise cls(reply["message"])
+    raise errors.WorkerError(f"the data server failed: {reply['error']}: {reply['message']}")
