@@ -1,0 +1,138 @@
+"""Makes the Cerebro of an environment from a configuration."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+from backtrader.brokers.bbroker import BackBroker
+
+from vecbt.brokers.cerebro.broker import FastBroker
+from vecbt.brokers.cerebro.cerebro import FastCerebro
+from vecbt.brokers.cerebro.feed import TableFeed, feed_class
+from vecbt.config import Commission, EnvConfig, Slippage
+from vecbt.data.shared import DataTable
+from vecbt.errors import ConfigError
+from vecbt.strategy import Strategy
+
+__all__ = ["configure_broker", "feed_columns", "make_cerebro", "strategy_class"]
+
+_DEFAULTS = EnvConfig()
+
+
+def strategy_class(config: EnvConfig) -> tuple[type[Strategy], dict[str, Any]]:
+    """The strategy's class and parameters."""
+    if config.strategy is None:
+        return Strategy, {}
+    return config.strategy if isinstance(config.strategy, tuple) else (config.strategy, {})
+
+
+def make_cerebro(config: EnvConfig, table: DataTable, episode: Any) -> tuple[Any, list[TableFeed]]:
+    """A Cerebro with the feeds, the strategy and the broker of a configuration.
+
+    Args:
+        config: The configuration.
+        table: The data.
+        episode: What the strategy finds as ``cerebro.episode``.
+
+    Returns:
+        The Cerebro and its feeds in the order of the assets.
+    """
+    cerebro = _users_cerebro(config) if config.cerebro is not None else (FastCerebro if config.fast else bt.Cerebro)()
+    cerebro.p.stdstats = cerebro.p.stdstats and config.cerebro is not None  # observers are for those who ask for them
+    cerebro.episode = episode
+    configure_broker(cerebro.broker, config)
+    feeds = []
+    for name in table.bars.assets:
+        make_feed: Any = feed_class(table.bars.line_names)
+        feed = make_feed(trusted=config.trusted)
+        cerebro.adddata(feed, name=name)
+        feeds.append(feed)
+    cls, parameters = strategy_class(config)
+    cerebro.addstrategy(cls, **parameters)
+    return cerebro, feeds
+
+
+def _users_cerebro(config: EnvConfig) -> Any:
+    assert config.cerebro is not None
+    cerebro = config.cerebro()
+    if not isinstance(cerebro, bt.Cerebro):
+        raise ConfigError(f"the cerebro function must return a backtrader.Cerebro, got {cerebro!r}")
+    if cerebro.datas or cerebro.strats:
+        raise ConfigError("the cerebro function must leave data and strategy to vecbt: they change with every episode")
+    if cerebro.p.exactbars or not cerebro.p.preload:
+        raise ConfigError("the cerebro function must leave exactbars=False and preload=True: feeds are preloaded")
+    if config.fast and type(cerebro) is bt.Cerebro:
+        # Instances of the stock classes have no state that their subclasses lack.
+        cerebro.__class__ = FastCerebro
+        if type(cerebro.broker) is BackBroker:
+            cerebro.broker.__class__ = FastBroker
+    return cerebro
+
+
+def configure_broker(broker: Any, config: EnvConfig) -> None:
+    """Apply a configuration's settings to a broker; on a broker of the user's own, those that are not the defaults."""
+    own = config.cerebro is not None
+    broker.setcash(config.start_cash)
+    if not own or config.shortcash != _DEFAULTS.shortcash:
+        broker.set_shortcash(config.shortcash)
+    if not own or config.checksubmit != _DEFAULTS.checksubmit:
+        broker.set_checksubmit(config.checksubmit)
+    if not own or config.cheat_on_close != _DEFAULTS.cheat_on_close:
+        broker.set_coc(config.cheat_on_close)
+    if not own or (config.commission, config.leverage) != (_DEFAULTS.commission, _DEFAULTS.leverage):
+        _set_commission(broker, config)
+    slippage = config.slippage if isinstance(config.slippage, Slippage) else Slippage(perc=config.slippage)
+    options = {
+        "slip_open": slippage.open,
+        "slip_limit": slippage.limit,
+        "slip_match": slippage.match,
+        "slip_out": slippage.out,
+    }
+    if slippage.perc:
+        broker.set_slippage_perc(slippage.perc, **options)
+    elif slippage.fixed:
+        broker.set_slippage_fixed(slippage.fixed, **options)
+
+
+def _set_commission(broker: Any, config: EnvConfig) -> None:
+    scheme = config.commission
+    if not isinstance(scheme, Commission):
+        scheme = Commission(rate=scheme)
+    kind = bt.CommInfoBase.COMM_FIXED if scheme.per_unit else bt.CommInfoBase.COMM_PERC
+    settings = {
+        "commission": scheme.rate,
+        "margin": scheme.margin,
+        "mult": scheme.mult,
+        "commtype": kind,
+        "stocklike": scheme.margin is None,
+        "percabs": True,
+        "leverage": config.leverage,
+    }
+    # The default lot is Backtrader's int(); any other one needs a scheme that rounds to it.
+    comminfo = bt.CommInfoBase(**settings) if config.lot == 1.0 else _LotCommission(lot=config.lot, **settings)
+    broker.addcommissioninfo(comminfo)
+
+
+class _LotCommission(bt.CommInfoBase):
+    """A scheme that sizes targets in multiples of a lot."""
+
+    params = (("lot", 1.0),)
+
+    def getsize(self, price: float, cash: float) -> float:
+        unit = self.p.margin if not self._stocklike else price
+        return float(math.floor(self.p.leverage * cash / unit / self.p.lot) * self.p.lot)
+
+
+def feed_columns(table: DataTable) -> list[tuple[Any, ...]]:
+    """For each asset the columns that its feed is filled from, in the order of `vecbt.brokers.cerebro.feed.COLUMNS`."""
+    arrays = table.bars.arena.arrays
+    zeros = np.broadcast_to(np.float64(0.0), arrays["times"].shape)  # one number, not a column of them
+    result = []
+    for asset in range(len(table.bars.assets)):
+        prices = tuple(arrays["ohlc"][:, asset, column] for column in range(4))
+        lines = tuple(arrays["lines"])
+        result.append((*prices, arrays["volume"][:, asset], zeros, arrays["times"], *lines))
+    return result

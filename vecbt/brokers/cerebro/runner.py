@@ -1,0 +1,257 @@
+"""One environment's run of Cerebro, turned inside out: the agent's loop is outside, ``cerebro.run()`` in a greenlet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from greenlet import getcurrent, greenlet
+
+from vecbt.brokers.cerebro.ledger import Ledger
+from vecbt.errors import StrategyError
+from vecbt.kernels.layout import Asset, Clock, Row, Track
+
+if TYPE_CHECKING:
+    from vecbt.arrays import FloatArray, IntArray
+
+__all__ = ["STOP", "Account", "Episode"]
+
+STOP = -1
+"""Handed to an episode instead of an instruction: finish the run."""
+
+
+class Account:
+    """The account at the close of a bar; money in the currency of the prices."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: memoryview[float]) -> None:
+        self._row = row
+
+    @property
+    def cash(self) -> float:
+        """Cash."""
+        return self._row[Row.CASH]
+
+    @property
+    def value(self) -> float:
+        """Cash and positions."""
+        return self._row[Row.VALUE]
+
+    @property
+    def costs(self) -> float:
+        """Commission paid since the episode began."""
+        return self._row[Row.COSTS]
+
+    @property
+    def realized(self) -> float:
+        """Profit after commission of the trades closed since the episode began."""
+        return self._row[Row.REALIZED]
+
+    @property
+    def trades(self) -> int:
+        """Trades closed since the episode began."""
+        return int(self._row[Row.TRADES])
+
+    def position(self, asset: int = 0) -> float:
+        """Units held of an asset, negative when short."""
+        return self._row[Row.ASSETS + asset * len(Asset) + Asset.SIZE]
+
+    def price(self, asset: int = 0) -> float:
+        """Average price of the position in an asset, 0 when flat."""
+        return self._row[Row.ASSETS + asset * len(Asset) + Asset.PRICE]
+
+
+class Episode:
+    """One environment in a worker: its feeds, its greenlet, and what its strategy may ask about the episode.
+
+    Attributes:
+        index: Index of the environment in the whole batch.
+        account: The account at the current bar.
+        previous: The account at the observation before.
+        live: Whether the first observation has been reached; no orders before.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        make_cerebro: Callable[[Episode], tuple[Any, list[Any]]],
+        arrays: dict[str, Any],
+        max_exposure: float | None,
+    ) -> None:
+        self.index = index
+        self.max_exposure = max_exposure
+        self.live = self.fast = False
+        self.strategy: Any = None
+        self.resume: Callable[[int], Any] = _not_started
+        self.ledger = Ledger(memoryview(arrays["rows"][index]))
+        self.account = Account(self.ledger.row)
+        self.previous = Account(memoryview(arrays["previous"][index]))
+        self._clock: IntArray = arrays["clock"][index]
+        self._track: FloatArray = arrays["track"][index]
+        self._sizes: FloatArray = arrays["sizes"][index]
+        self._seed = arrays["seeds"][index]
+        self._instructions = memoryview(arrays["instructions"][index])
+        self._amounts = memoryview(arrays["amounts"][index])
+        self._stop_request = memoryview(arrays["stop_requests"].view(np.uint8))[index : index + 1]
+        self._greenlet: greenlet | None = None
+        self._random: np.random.Generator | None = None
+        self.cerebro, self.feeds = make_cerebro(self)
+        self.switch: Callable[[], int] = _not_started
+
+    # -- for strategies ----------------------------------------------------------------------------------------------
+
+    @property
+    def number(self) -> int:
+        """Number of the episode since the environment was last seeded."""
+        return int(self._clock[Clock.EPISODE])
+
+    @property
+    def bar(self) -> int:
+        """Row of the current bar in the data set.
+
+        Within ``next()`` and notifications this is still the bar before: the environment moves on once they are done.
+        """
+        return int(self._clock[Clock.BAR])
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return int(self._clock[Clock.STEP])
+
+    @property
+    def start(self) -> int:
+        """Row of the first observation."""
+        return int(self._clock[Clock.START])
+
+    @property
+    def end(self) -> int:
+        """Row of the last bar."""
+        return int(self._clock[Clock.END])
+
+    @property
+    def drawdown(self) -> float:
+        """Percent below the account's highest value in the episode."""
+        return float(self._track[Track.DRAWDOWN])
+
+    @property
+    def max_drawdown(self) -> float:
+        """The largest drawdown of the episode, percent."""
+        return float(self._track[Track.MAX_DRAWDOWN])
+
+    @property
+    def order_size(self) -> tuple[float, ...]:
+        """Units of a buy or sell action, one for each asset."""
+        return tuple(self._sizes.tolist())
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """Random numbers for the strategy, which depend on the environment's seed and the episode's number alone."""
+        if self._random is None:
+            # The last word of the counter keeps these numbers apart from those that draw episodes.
+            counter = np.array([0, 0, self.number, 1 << 63], np.uint64)
+            self._random = np.random.Generator(np.random.Philox(key=self._seed, counter=counter))
+        return self._random
+
+    # -- for the engine ----------------------------------------------------------------------------------------------
+
+    def start_run(self, columns: Sequence[tuple[Any, ...]], first: int, last: int) -> None:
+        """Run Cerebro over the rows ``first <= row < last`` up to the first observation.
+
+        Args:
+            columns: For each feed its columns; see `TableFeed.select`.
+            first: First row of the feed, warm-up included.
+            last: Row after the last.
+        """
+        self.finish_run()
+        for feed, feed_columns in zip(self.feeds, columns, strict=True):
+            feed.select(feed_columns, first, last)
+        self.live = False
+        self._random = None
+        self._greenlet = greenlet(self.cerebro.run)
+        self.switch = getcurrent().switch
+        self.resume = self._greenlet.switch
+        self._greenlet.switch()
+        if self._greenlet.dead:
+            raise StrategyError(
+                f"the run ended before its first observation: {type(self.strategy).__name__} stopped Cerebro, or its "
+                f"minimum period changes from run to run"
+            )
+
+    def finish_run(self) -> None:
+        """Let a run that is under way end as any run does, with ``stop()`` of strategies and analyzers."""
+        running, self._greenlet = self._greenlet, None
+        self.resume = _not_started
+        if running is not None and not running.dead:
+            running.switch(STOP)
+
+    def abandon_run(self) -> None:
+        """Drop a run that is under way; no more code of the strategy is run."""
+        running, self._greenlet = self._greenlet, None
+        self.resume = _not_started
+        if running is not None and not running.dead:
+            running.throw()
+
+    def begin(self, broker: Any, strategy: Any) -> None:
+        """Called by the strategy before its ``start()``."""
+        self.strategy = strategy
+        self.ledger.begin(broker, strategy, self.feeds)
+
+    def started(self, strategy: Any) -> None:
+        """Called by the strategy after its ``start()``."""
+
+    def exchange(self) -> None:
+        """Report the bar to the agent and carry out its decision, in Backtrader's own loops."""
+        self.ledger.mark(self.cerebro.broker)
+        if self.cerebro._event_stop:
+            self.take_stop()
+        instruction = self.switch()
+        if instruction:
+            self.act(instruction)
+
+    def take_stop(self) -> None:
+        """The strategy has stopped Cerebro: the episode ends with this bar, at the environment's pace."""
+        self.cerebro._event_stop = False
+        self._stop_request[0] = 1
+
+    def act(self, instruction: int) -> None:
+        """Carry out an instruction in the run's own context."""
+        if instruction == STOP:
+            self.cerebro.runstop()
+        elif len(self.feeds) == 1:
+            self.strategy.act(self.feeds[0], instruction, self._amounts[0])
+        else:
+            self._act_on_all()
+
+    def _act_on_all(self) -> None:
+        """Orders that reduce a position are sent before those that add, so that they free the cash that these need."""
+        strategy = self.strategy
+        late = []
+        for number, feed in enumerate(self.feeds):
+            if self._instructions[number]:
+                if self._reduces(number):
+                    strategy.act(feed, self._instructions[number], self._amounts[number])
+                else:
+                    late.append(number)
+        for number in late:
+            strategy.act(self.feeds[number], self._instructions[number], self._amounts[number])
+
+    def _reduces(self, number: int) -> bool:
+        size = self.account.position(number)
+        instruction, amount = self._instructions[number], float(self._amounts[number])
+        if size == 0.0:
+            return False
+        if instruction == 3:
+            return True
+        if instruction in (1, 2):
+            return (instruction == 1) == (size < 0.0)
+        held = size
+        if instruction == 5:
+            held = self.strategy.broker.getvalue(datas=[self.feeds[number]])
+            amount = amount * self.account.value
+        return amount < held if size > 0.0 else amount > held
+
+
+def _not_started(*_: Any) -> Any:
+    raise RuntimeError("the episode has not been started")
