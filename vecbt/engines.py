@@ -1,0 +1,126 @@
+"""Opens a batch: the data, the plan, and the engine that runs it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from vecbt.batch import Batch
+from vecbt.config import ENGINES, EnvConfig
+from vecbt.data.store import DataStore, TableRequest
+from vecbt.dataserver import DataFeedServer
+from vecbt.errors import ConfigError, UnknownNameError
+from vecbt.kernels.layout import Autoreset
+from vecbt.plan import make_plan
+from vecbt.shm.pool import WorkerPool
+from vecbt.shm.process import usable_cores
+
+__all__ = ["open_batch"]
+
+
+class _CerebroRunner:
+    """Workers with Backtrader, and the data server they read from if the batch has started it."""
+
+    def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
+        self._pool, self.source, self._owned = pool, source, owned
+        self.reset, self.step = pool.reset, pool.step
+        if owned:
+            weakref.finalize(self, source.stop)
+
+    def close(self) -> None:
+        self._pool.close()
+        if self._owned:
+            self.source.stop()
+
+
+def open_batch(
+    data: Any,
+    *,
+    num_envs: int,
+    engine: str,
+    num_workers: int | None,
+    autoreset: Autoreset,
+    context: str | None,
+    parent_share: bool,
+    timeout: float | None,
+    settings: Mapping[str, Any],
+) -> Batch:
+    """Make a batch of environments; the arguments are those of `vecbt.make_vec`.
+
+    Raises:
+        VecbtError: If the configuration or the data are not usable.
+    """
+    if type(num_envs) is not int or num_envs < 1:
+        raise ConfigError(f"num_envs must be a whole number of at least 1, got {num_envs!r}")
+    if num_workers is not None and (type(num_workers) is not int or num_workers < 0):
+        raise ConfigError(f"num_workers must be None, 0 (everything in the parent) or more, got {num_workers!r}")
+    if timeout is not None and not timeout > 0.0:
+        raise ConfigError(f"timeout must be a positive number of seconds or None, got {timeout!r}")
+    if engine not in ENGINES:
+        raise UnknownNameError.of("engine", engine, ENGINES)
+    config = EnvConfig.of(dict(settings))
+    workers = usable_cores() if num_workers is None else num_workers
+    source, owned = _open_source(data, workers, context)
+    try:
+        return _open_cerebro(config, source, owned, num_envs, workers, autoreset, context, parent_share, timeout)
+    except BaseException:
+        if owned:
+            source.stop()
+        raise
+
+
+def _open_source(data: Any, workers: int, context: str | None) -> tuple[DataStore | DataFeedServer, bool]:
+    """Who answers for the data, and whether the batch has to stop it."""
+    if isinstance(data, DataFeedServer):
+        return data, False
+    if workers == 0:
+        return DataStore(data), True
+    return DataFeedServer(data, context=context).start(), True
+
+
+def _open_cerebro(
+    config: EnvConfig,
+    source: DataStore | DataFeedServer,
+    owned: bool,
+    num_envs: int,
+    workers: int,
+    autoreset: Autoreset,
+    context: str | None,
+    parent_share: bool,
+    timeout: float | None,
+) -> Batch:
+    # Backtrader is imported while the data server loads.
+    from vecbt.brokers.cerebro.build import strategy_class
+    from vecbt.brokers.cerebro.hooks import hook_names
+    from vecbt.brokers.cerebro.loops import compile_loops
+    from vecbt.brokers.cerebro.probe import find_warmup
+    from vecbt.brokers.cerebro.slice import MakeCerebroSlice
+
+    cls, _ = strategy_class(config)
+    request = TableRequest(
+        tuple(config.features),
+        config.normalize,
+        config.window,
+        1,
+        config.episode_steps,
+        config.skip_frame,  # type: ignore[arg-type]
+    )
+    table = source.table(request)
+    warmup = find_warmup(config, table)
+    if warmup - 1 > table.trials.lookback:
+        table = source.table(TableRequest(**{**vars(request), "warmup": warmup}))
+    own_reward, _, _ = hook_names(cls)
+    plan = make_plan(config, table, autoreset, dict(cls.state_shape), tuple(cls.info_keys), own_reward)
+    compile_loops()  # before there are workers, which must not all compile
+    make_slice = MakeCerebroSlice(plan, warmup, own_process=workers > 0)
+    pool = WorkerPool(
+        make_slice,
+        plan.specs(num_envs),
+        num_envs,
+        workers,
+        context=context,
+        parent_share=parent_share,
+        timeout=timeout,
+    )
+    return Batch(plan, num_envs, _CerebroRunner(pool, source, owned), pool.arrays)

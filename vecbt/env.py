@@ -1,0 +1,137 @@
+"""A single trading environment behind Gymnasium's interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from vecbt.config import EnvConfig
+from vecbt.errors import ActionError, ClosedError, UnknownNameError
+from vecbt.kernels.layout import Autoreset
+
+__all__ = ["TradingEnv"]
+
+
+class TradingEnv(gymnasium.Env[Any, Any]):
+    """One trading environment: the batch of `vecbt.make_vec` with a single member, in the calling process.
+
+    Spaces, rewards, infos and the end of an episode are those of `vecbt.vector.TradingVectorEnv`, without the
+    dimension of the batch; infos hold plain numbers. Its observations are copies.
+
+    Args:
+        data: See `vecbt.make_vec`.
+        engine: See `vecbt.make_vec`.
+        render_mode: None.
+        **env_config: The fields of `vecbt.EnvConfig`.
+
+    Example:
+        >>> import gymnasium, vecbt
+        >>> market = vecbt.data.synthetic_market(2_000, seed=0)
+        >>> env = gymnasium.make("vecbt/Trading-v0", data=market, episode_steps=100)
+        >>> observation, info = env.reset(seed=3)
+        >>> observation, reward, terminated, truncated, info = env.step(1)
+        >>> info["position"] > 0
+        True
+        >>> env.close()
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(self, data: Any, *, engine: str = "auto", render_mode: str | None = None, **env_config: Any) -> None:
+        from vecbt.engines import open_batch
+
+        if render_mode is not None:
+            raise UnknownNameError.of("render_mode", render_mode, ["None"])
+        self.render_mode = None
+        env_config["copy"] = True  # observations of two calls must not share memory
+        self._batch = open_batch(
+            data,
+            num_envs=1,
+            engine=engine,
+            num_workers=0,
+            autoreset=Autoreset.DISABLED,
+            context=None,
+            parent_share=False,
+            timeout=None,
+            settings=env_config,
+        )
+        plan = self._batch.plan
+        self.config: EnvConfig = plan.config
+        self.observation_space = plan.observation_space
+        self.action_space = plan.action_space
+        self._closed = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin a new episode.
+
+        Args:
+            seed: Seed of the draws of episodes; without one the count of episodes goes on.
+            options: ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time.
+
+        Returns:
+            Observation and info.
+        """
+        self._check_open()
+        super().reset(seed=seed)
+        options = dict(options or {})
+        for name in options:
+            if name != "sample_type":
+                raise UnknownNameError.of("reset option", name, ["sample_type"])
+        if seed is None and self._batch.seeds[0] is None:
+            seed = self.np_random_seed  # drawn by Gymnasium
+        self._batch.reset([seed], None, options.get("sample_type"))
+        return self._first(self._batch.observation()), self._info()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Take a step.
+
+        Returns:
+            Observation, reward, terminated, truncated, info.
+
+        Raises:
+            ActionError: If the action is not in the action space.
+            EpisodeError: If the environment has not been reset, or its episode has ended.
+        """
+        self._check_open()
+        batch = self._batch
+        given = np.asarray(action)
+        if given.shape != self.action_space.shape:
+            raise ActionError(f"an action must have the shape {self.action_space.shape}, got {given.shape}")
+        batch.step(given.reshape(1, -1))
+        rewards, terminations, truncations = batch.flags()
+        observation = self._first(batch.observation())
+        return observation, float(rewards[0]), bool(terminations[0]), bool(truncations[0]), self._info()
+
+    def close(self) -> None:
+        """Release what the environment holds; may be called again."""
+        if not self._closed:
+            self._closed = True
+            self._batch.runner.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the environment has been closed; make a new one")
+
+    @staticmethod
+    def _first(observation: Any) -> Any:
+        if isinstance(observation, dict):
+            return {key: part[0] for key, part in observation.items()}
+        return observation[0]
+
+    def _info(self) -> dict[str, Any]:
+        return _unbatched(self._batch.infos())
+
+
+def _unbatched(infos: dict[str, Any]) -> dict[str, Any]:
+    """The infos of the only environment, as plain numbers where they are numbers."""
+    plain: dict[str, Any] = {}
+    for name, value in infos.items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, dict):
+            plain[name] = _unbatched(value)
+        else:
+            plain[name] = value[0] if value[0].ndim else value[0].item()
+    return plain

@@ -1,0 +1,211 @@
+"""Many trading environments behind Gymnasium's vector interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from vecbt.batch import Batch
+from vecbt.errors import ClosedError, ConfigError, UnknownNameError
+from vecbt.kernels.layout import Autoreset
+
+__all__ = ["TradingVectorEnv", "make_vec"]
+
+_OPTIONS = ("reset_mask", "sample_type")
+
+
+def make_vec(
+    data: Any,
+    *,
+    num_envs: int = 1,
+    engine: str = "auto",
+    num_workers: int | None = None,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    context: str | None = None,
+    parent_share: bool = False,
+    timeout: float | None = None,
+    **env_config: Any,
+) -> TradingVectorEnv:
+    """Make a batch of trading environments.
+
+    Args:
+        data: A path (CSV, HistData ASCII, Yahoo, ``.gz``, Parquet), a DataFrame, `vecbt.data.Bars`, a
+            `vecbt.data.Domain` with rules for trials and a test period, or a running `vecbt.DataFeedServer` that is
+            shared with other batches.
+        num_envs: Environments.
+        engine: ``"cerebro"`` runs Backtrader itself; ``"auto"`` takes the quickest engine that can run the
+            configuration.
+        num_workers: Processes of the Cerebro engine; None for as many as there are usable cores, 0 for everything in
+            the calling process, on the same code path and buffers.
+        autoreset_mode: What happens when an episode ends, see `gymnasium.vector.AutoresetMode`.
+        context: Start method of the processes: ``"forkserver"`` (the default on Linux), ``"spawn"`` or ``"fork"``.
+            The results are the same.
+        parent_share: Let the calling process run a share of the environments itself, beside ``num_workers``.
+        timeout: Seconds after which a step or reset that has not come back raises; None to wait for ever.
+        **env_config: The fields of `vecbt.EnvConfig`.
+
+    Raises:
+        VecbtError: If the configuration or the data are not usable; the message says what would be.
+
+    Example:
+        >>> import vecbt
+        >>> market = vecbt.data.synthetic_market(3_000, seed=0)
+        >>> envs = vecbt.make_vec(market, num_envs=4, num_workers=0, commission=0.0002)
+        >>> observations, infos = envs.reset(seed=0)
+        >>> observations.shape
+        (4, 30, 4)
+        >>> observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
+        >>> infos["value"].shape
+        (4,)
+        >>> envs.close()
+    """
+    from vecbt.engines import open_batch
+
+    batch = open_batch(
+        data,
+        num_envs=num_envs,
+        engine=engine,
+        num_workers=num_workers,
+        autoreset=_autoreset(autoreset_mode),
+        context=context,
+        parent_share=parent_share,
+        timeout=timeout,
+        settings=env_config,
+    )
+    return TradingVectorEnv(batch)
+
+
+def _autoreset(mode: AutoresetMode | str) -> Autoreset:
+    try:
+        return Autoreset[AutoresetMode(mode).name]
+    except ValueError:
+        raise UnknownNameError.of("autoreset_mode", mode, [str(m.value) for m in AutoresetMode]) from None
+
+
+class TradingVectorEnv(VectorEnv[Any, Any, Any]):
+    """N trading environments that step in lockstep; made by `make_vec`.
+
+    **Observation.** A window of ``window`` bars that ends with the current one, float32 (N, window, F); with
+    ``account_features`` a dictionary of ``market`` and ``account`` (N, A); with ``flatten`` one (N, window * F + A).
+
+    **Actions.** int64 (N,) for ``"discrete"`` (0 hold, 1 buy, 2 sell, 3 close) and ``"target_position"``; float32
+    (N, K) for ``"target_percent"``. Decided on the observation at bar *t*, filled at the open of bar *t + 1*.
+
+    **Rewards.** float64 (N,), see `vecbt.EnvConfig.reward`.
+
+    **Episode end.** *Terminated* by ``drawdown_call``, ``target_call``, an account that is worth nothing, or the
+    strategy's ``get_done()``; *truncated* at ``episode_steps`` or the end of the trial's data.
+
+    **Infos.** Arrays over the batch, each with Gymnasium's mask ``_key``: ``cash value drawdown costs`` float64,
+    ``position position_price`` float64, ``bar start timestamp`` int64 (rows of the data set, UTC seconds),
+    ``order_status`` int8 (`vecbt.kernels.layout.OrderStatus`). On the step that ends an episode ``episode_stats``
+    holds its statistics (`vecbt.kernels.layout.Stat`).
+
+    **Lifetime.** Rewards and flags are always the caller's. Observations and info columns are too, unless ``copy`` is
+    False: then they are views of the buffers, which the next call of `step` or `reset` overwrites.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        plan = batch.plan
+        self.num_envs = batch.num_envs
+        self.single_observation_space = plan.observation_space
+        self.single_action_space = plan.action_space
+        self.observation_space = batch_space(plan.observation_space, self.num_envs)
+        self.action_space = batch_space(plan.action_space, self.num_envs)
+        self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode[plan.autoreset.name]}
+        self.render_mode = None
+        self.config = plan.config
+        self.feature_names = plan.table.features.names if plan.config.window else ()
+
+    @property
+    def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
+        """The seed of each environment; None before the first reset."""
+        return tuple(self._batch.seeds)
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> Any:
+        """There is no generator: every draw is a function of the seed and the episode's number."""
+        raise AttributeError("there is no np_random: draws depend on np_random_seed and the episode's number alone")
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin new episodes.
+
+        Args:
+            seed: A number *s*, which gives environment *i* the seed *s + i*, or one for each environment. A seed
+                starts an environment's count of episodes again; without one it goes on.
+            options: ``reset_mask``, bool (N,): the environments to reset, all others stay as they are;
+                ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time.
+
+        Returns:
+            Observations and infos.
+
+        Raises:
+            ConfigError: If a seed or an option is invalid.
+        """
+        self._check_open()
+        options = dict(options or {})
+        for name in options:
+            if name not in _OPTIONS:
+                raise UnknownNameError.of("reset option", name, _OPTIONS)
+        mask = options.get("reset_mask")
+        if mask is not None:
+            mask = np.asarray(mask)
+            if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+                raise ConfigError(
+                    f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one True, got "
+                    f"{mask.dtype} {mask.shape}"
+                )
+        self._batch.reset(self._seeds(seed), mask, options.get("sample_type"))
+        return self._batch.observation(), self._batch.infos(self._batch_mask(mask))
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + env for env in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ConfigError(f"seed must be a number or one for each of {self.num_envs} environments, got {len(seed)}")
+        return list(seed)
+
+    def _batch_mask(self, mask: Any) -> Any:
+        everything = np.ones(self.num_envs, bool) if mask is None else mask.copy()
+        everything.setflags(write=False)
+        return everything
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Take a step in every environment.
+
+        Returns:
+            Observations, rewards, terminations, truncations, infos.
+
+        Raises:
+            ActionError: If an action is not in the action space; no environment has moved then.
+            EpisodeError: If an environment has not been reset, or has ended in the mode DISABLED.
+            WorkerDiedError: If a worker process has ended.
+            Exception: Whatever a strategy raises, with the environment in its notes.
+        """
+        self._check_open()
+        batch = self._batch
+        batch.step(actions)
+        rewards, terminations, truncations = batch.flags()
+        return batch.observation(), rewards, terminations, truncations, batch.infos()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the workers; called by `close`, which may be called again."""
+        self._batch.runner.close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedError("the environments have been closed; make new ones")
