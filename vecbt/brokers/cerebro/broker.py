@@ -11,43 +11,17 @@ A commission scheme, feed or setting that the short cuts do not know makes the b
 from __future__ import annotations
 
 import collections
-from typing import Any, Protocol
+from typing import Any
 
-from backtrader import CommInfoBase
-from backtrader.brokers.bbroker import BackBroker
 from backtrader.order import Order, OrderExecutionBit
 from backtrader.position import Position
 from backtrader.utils import num2date
 
 from vecbt.brokers.cerebro.feed import TableFeed
-from vecbt.brokers.cerebro.orders import FastBuy, FastSell, make_order
+from vecbt.brokers.cerebro.intake import OrderIntake
+from vecbt.brokers.cerebro.schemes import Scheme, commission, released, required, updated
 
-__all__ = ["FastBroker", "Listener"]
-
-_SCHEME_METHODS = (
-    "profitandloss",
-    "getvaluesize",
-    "getvalue",
-    "getoperationcost",
-    "_getcommission",
-    "getcommission",
-    "confirmexec",
-    "cashadjust",
-    "get_leverage",
-    "get_margin",
-    "get_credit_interest",
-    "_get_credit_interest",
-)
-
-
-class Listener(Protocol):
-    """Who is told at once of executions and refusals when nobody listens to Backtrader's notifications."""
-
-    def on_execution(self, order: Any, execution: OrderExecutionBit) -> None:
-        """An order has been executed in full or in part."""
-
-    def on_status(self, order: Any) -> None:
-        """An order was refused, rejected, cancelled or has expired."""
+__all__ = ["FastBroker"]
 
 
 class _FastPosition(Position):
@@ -65,40 +39,9 @@ class _FastPosition(Position):
         self._datetime = value  # by Backtrader's own code; the short cuts set `when`
 
 
-class _Scheme:
-    """A commission scheme's parameters as plain attributes."""
+class FastBroker(OrderIntake):
+    """The broker of the fast Cerebro; for the settings and methods see `backtrader.brokers.BackBroker`."""
 
-    __slots__ = ("comminfo", "leverage", "margin", "mult", "percent", "rate", "stocklike")
-
-    def __init__(self, comminfo: CommInfoBase) -> None:
-        p = comminfo.p
-        self.comminfo = comminfo
-        self.stocklike: bool = comminfo._stocklike
-        self.percent: bool = comminfo._commtype == CommInfoBase.COMM_PERC
-        self.rate: float = p.commission
-        self.mult: float = p.mult
-        self.margin: float = p.margin
-        self.leverage: float = p.leverage
-
-    @staticmethod
-    def knows(comminfo: CommInfoBase) -> bool:
-        """Whether the scheme is one of Backtrader's own formulas, without interest and automatic margins."""
-        return (
-            all(getattr(type(comminfo), name) is getattr(CommInfoBase, name) for name in _SCHEME_METHODS)
-            and not comminfo.p.automargin
-            and comminfo._creditrate == 0.0
-        )
-
-
-class FastBroker(BackBroker):
-    """The broker of the fast Cerebro; for the settings and methods see `backtrader.brokers.BackBroker`.
-
-    Attributes:
-        listener: Takes executions directly instead of Backtrader's notifications; set by the engine when no
-            strategy, analyzer or observer could see the difference.
-    """
-
-    listener: Listener | None = None
     # Backtrader's own, for type checkers.
     cash: float
     _fundval: float
@@ -108,127 +51,19 @@ class FastBroker(BackBroker):
         super().init()
         self.positions: dict[Any, Any] = collections.defaultdict(_FastPosition)
         self._fast = self._idle = False
-        self._schemes: dict[Any, _Scheme] = {}
+        self._schemes: dict[Any, Scheme] = {}
 
     def prepare(self, datas: list[Any]) -> None:
         """Decide, once the run's feeds and schemes are known, whether the short cuts hold."""
         self._fast = (
             all(isinstance(data, TableFeed) and data._compensate is None for data in datas)
-            and all(_Scheme.knows(self.getcommissioninfo(data)) for data in datas)
+            and all(Scheme.knows(self.getcommissioninfo(data)) for data in datas)
             and not self.p.coo
             and self.p.filler is None
             and not self._userhist
             and not self._fundhist
         )
-        self._schemes = {data: _Scheme(self.getcommissioninfo(data)) for data in datas} if self._fast else {}
-
-    # -- the making of orders --------------------------------------------------------------------------------------
-
-    def buy(self, owner: Any, data: Any, size: float, *args: Any, **kwargs: Any) -> Any:
-        if not self._fast:
-            return super().buy(owner, data, size, *args, **kwargs)
-        return self._order(FastBuy, owner, data, size, *args, **kwargs)
-
-    def sell(self, owner: Any, data: Any, size: float, *args: Any, **kwargs: Any) -> Any:
-        if not self._fast:
-            return super().sell(owner, data, size, *args, **kwargs)
-        return self._order(FastSell, owner, data, size, *args, **kwargs)
-
-    def _order(
-        self,
-        cls: type[FastBuy] | type[FastSell],
-        owner: Any,
-        data: Any,
-        size: float,
-        price: float | None = None,
-        plimit: float | None = None,
-        exectype: int | None = None,
-        valid: Any = None,
-        tradeid: int = 0,
-        oco: Any = None,
-        trailamount: float | None = None,
-        trailpercent: float | None = None,
-        parent: Any = None,
-        transmit: bool = True,
-        histnotify: bool = False,
-        _checksubmit: bool = True,
-        **info: Any,
-    ) -> Any:
-        order = make_order(
-            cls, owner, data, size, price, plimit, exectype, valid, tradeid, trailamount, trailpercent, parent, transmit
-        )
-        if info:
-            order.addinfo(**info)
-        if oco is None and parent is None and transmit:
-            return self.transmit(order, check=_checksubmit)  # alone: its groups are formed if it is ever named in one
-        if oco is not None:
-            self._form_oco_group(oco)
-        if parent is not None:
-            self._form_bracket(parent)
-            self._form_oco_group(parent)  # it is sent once more with its child, and its first fill cancels its double
-        self._ocoize(order, oco)
-        return self.submit(order, check=_checksubmit)
-
-    def _form_oco_group(self, leader: Any) -> None:
-        """Enter an order that has been alone so far as Backtrader would have done when it was made."""
-        if leader.ref not in self._ocos:
-            self._ocos[leader.ref] = leader.ref
-            if not leader.oco_over:
-                self._ocol[leader.ref].append(leader.ref)
-
-    def _form_bracket(self, parent: Any) -> None:
-        if parent.parent is None and parent.ref not in self._pchildren and not parent.bracket_over:
-            self._pchildren[parent.ref].extend([] if parent.status == Order.Completed else [parent])
-
-    def transmit(self, order: Any, check: bool = True) -> Any:
-        if not self._fast:
-            return super().transmit(order, check)
-        if check and self.p.checksubmit:
-            order.status = Order.Submitted
-            order.plen = order.data.clock.index + 1
-            self.submitted.append(order)
-            if self.listener is None:
-                self.notifs.append(order.clone())
-        else:
-            self.submit_accept(order)
-        return order
-
-    def submit_accept(self, order: Any) -> None:
-        order.pannotated = None
-        order.plen = len(order.data)
-        order.status = Order.Accepted
-        order.broker = None
-        self.pending.append(order)
-        if self.listener is None:
-            self.notifs.append(order.clone())
-
-    # -- groups ----------------------------------------------------------------------------------------------------
-
-    def _take_children(self, order: Any) -> Any:
-        if self._fast and order.parent is None and order.ref not in self._pchildren:
-            return order.ref  # alone: its own group
-        return super()._take_children(order)
-
-    def _ococheck(self, order: Any) -> None:
-        if self._fast and order.ref not in self._ocos:
-            order.oco_over = True
-        else:
-            super()._ococheck(order)
-
-    def _bracketize(self, order: Any, cancel: bool = False) -> None:
-        if self._fast and order.parent is None and order.ref not in self._pchildren:
-            order.bracket_over = order.bracket_over or cancel
-        else:
-            super()._bracketize(order, cancel)
-            leader = order if order.parent is None else order.parent
-            if self._fast and leader.ref not in self._pchildren:
-                leader.bracket_over = True
-
-    def notify(self, order: Any) -> None:
-        if self.listener is None:
-            self.notifs.append(order.clone())
-        else:
-            self.listener.on_status(order)
+        self._schemes = {data: Scheme(self.getcommissioninfo(data)) for data in datas} if self._fast else {}
 
     # -- the bar ---------------------------------------------------------------------------------------------------
 
@@ -263,15 +98,15 @@ class FastBroker(BackBroker):
                 position = entry.size, entry.price
             scheme = self._schemes[data]
             size, price = order.executed.remsize, order.created.price
-            after, average, opened, closed = _updated(*position, size, price)
+            after, average, opened, closed = updated(*position, size, price)
             held[data] = after, average
             # A position is closed at the order's own price here, with no profit; what is refused stays spent.
             if closed:
-                cash += _released(scheme, shortcash, closed, price)
-                cash -= _commission(scheme, closed, price)
+                cash += released(scheme, shortcash, closed, price)
+                cash -= commission(scheme, closed, price)
             if opened:
-                cash -= _required(scheme, shortcash, opened, price)
-                cash -= _commission(scheme, opened, price)
+                cash -= required(scheme, shortcash, opened, price)
+                cash -= commission(scheme, opened, price)
             if cash >= 0.0:
                 self.submit_accept(order)
                 continue
@@ -347,7 +182,7 @@ class FastBroker(BackBroker):
         size = record.remsize
         entry = self.positions[data]
         size0, price0 = entry.size, entry.price
-        after, average, opened, closed = _updated(size0, price0, size, price)
+        after, average, opened, closed = updated(size0, price0, size, price)
         pnl = -closed * (price - price0) * mult
         cash = self.cash
 
@@ -483,43 +318,3 @@ class FastBroker(BackBroker):
         self._valuemktlever = total
         self._leverage = total / (unlevered or 1.0)
         self._unrealized = unrealized
-
-
-def _updated(size0: float, price0: float, size: float, price: float) -> tuple[float, float, float, float]:
-    """``Position.update``: new size, new price, and how much of ``size`` opens and closes."""
-    after = size0 + size
-    if not after:
-        return after, 0.0, 0, size
-    if not size0:
-        return after, price, size, 0
-    if (size0 > 0) == (size > 0):
-        return after, (price0 * size0 + size * price) / after, size, 0
-    if (after > 0) == (size0 > 0):
-        return after, price0, 0, size
-    return after, price, after, -size0
-
-
-def _released(scheme: _Scheme, shortcash: bool, closed: float, price: float) -> float:
-    """Cash that closing frees (negative where it is a short that has to be bought back)."""
-    if not scheme.stocklike:
-        value = abs(closed) * scheme.margin
-    elif shortcash:
-        value = -closed * price
-    else:
-        value = abs(closed) * price
-    return value / scheme.leverage if value > 0 else value
-
-
-def _required(scheme: _Scheme, shortcash: bool, opened: float, price: float) -> float:
-    """Cash that opening ties up."""
-    if not scheme.stocklike:
-        value = abs(opened) * scheme.margin
-    elif shortcash:
-        value = opened * price
-    else:
-        value = abs(opened) * price
-    return value / scheme.leverage if value > 0 else value
-
-
-def _commission(scheme: _Scheme, size: float, price: float) -> float:
-    return abs(size) * scheme.rate * price if scheme.percent else abs(size) * scheme.rate

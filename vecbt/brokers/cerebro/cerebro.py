@@ -62,14 +62,13 @@ class FastCerebro(bt.Cerebro):
         The order of events is that of `backtrader.Cerebro._runonce` and `Strategy._oncepost`.
         """
         datas, broker, episode = self.datas, self._broker, strategy.episode
-        clock = datas[0].clock
-        for data in datas[1:]:
-            data.share_clock(clock)
         if any(strategy._lineiterators.values()):
             strategy._once()
             strategy.reset()
+        clock = Clock()
+        for data in datas:
+            data.share_clock(clock)
         slow_indicators = _attach_lines(strategy, clock, datas[0])
-        clock.index = -1
 
         quiet = _nobody_listens(strategy)
         broker.listener = episode.ledger if quiet else None

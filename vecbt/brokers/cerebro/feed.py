@@ -32,21 +32,24 @@ class TableFeed(DataBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock()
-        self._follow(self.clock)
-        self._columns: tuple[FloatArray, ...] = ()
-        self._rows = slice(0, 0)
-        self._size = 0
-
-    def _follow(self, clock: Clock) -> None:
         for line in self.lines.lines:
-            attach(line, clock, self.p.trusted)
+            attach(line, Clock(), self.p.trusted)
             line.mode = line.UnBounded
             line.useislice = False
             line.extension = 0
+        self._columns: tuple[FloatArray, ...] = ()
+        self._rows = slice(0, 0)
+        self._size = 0
+        self._part_clocks()
+
+    def _part_clocks(self) -> None:
+        for line in self.lines.lines:
+            line.clock = Clock()
+        #: Where the feed stands.
+        self.clock: Clock = self.lines.lines[0].clock
 
     def share_clock(self, clock: Clock) -> None:
-        """Move with ``clock`` from now on: for feeds that have a bar at exactly the same times."""
+        """Let all lines follow one clock until the next run."""
         self.clock = clock
         for line in self.lines.lines:
             line.clock = clock
@@ -64,7 +67,7 @@ class TableFeed(DataBase):
     # What follows overrides DataBase, called by Cerebro.
 
     def reset(self) -> None:
-        self.clock.index = -1
+        self._part_clocks()
 
     def extend(self, value: float = float("nan"), size: int = 0) -> None:
         if size:
@@ -79,7 +82,6 @@ class TableFeed(DataBase):
         self.opens, self.highs = self.lines.open.array, self.lines.high.array
         self.lows, self.closes = self.lines.low.array, self.lines.close.array
         self.times = self.lines.datetime.array
-        self.clock.index = -1
 
     def _fill(self, line: Any, column: FloatArray) -> None:
         # Backtrader's own container. Its items are made when read, so an episode costs one memory copy per column
@@ -97,18 +99,12 @@ class TableFeed(DataBase):
     def buflen(self) -> int:
         return self._size
 
-    def home(self) -> None:
-        self.clock.index = -1
-
-    def rewind(self, size: int = 1) -> None:
-        self.clock.index -= size
-
     def advance_peek(self) -> float:
         following = self.clock.index + 1
         return self.times[following] if following < self._size else float("inf")
 
     def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
-        self.clock.index += size
+        self.lines.advance(size)
 
     def _tick_nullify(self) -> None:
         pass

@@ -28,6 +28,9 @@ class Clock:
 class ClockedLine(LineBuffer):
     """A filled line that reads its position from a clock, and lets nobody read past it.
 
+    While indicators are computed over the whole run, Backtrader moves lines one by one: every line has a clock of its
+    own then.
+
     A positive offset is the future. A negative one that reaches before the first bar is an error too: a plain buffer
     would wrap round to its end, which is the future once more.
     """
@@ -48,7 +51,7 @@ class ClockedLine(LineBuffer):
 
     @lencount.setter
     def lencount(self, value: int) -> None:
-        self.clock.index = value - 1
+        pass  # Backtrader moves it together with idx, of which it follows here
 
     def __len__(self) -> int:
         return self.clock.index + 1
@@ -98,6 +101,6 @@ def _refuse(ago: int) -> NoReturn:
             f"[0] is the current bar, [-{ago}] is {ago} bar(s) ago; trusted=True lifts the guard"
         )
     raise LookAheadError(
-        f"a line was read {-ago} bar(s) back, which is before the first bar of the feed: let an indicator or "
-        f"addminperiod({-ago + 1}) give the strategy the warm-up it needs"
+        f"a line was read {-ago} bar(s) back, which is before the first bar of the feed: an indicator with a period of "
+        f"{-ago + 1} gives the strategy the warm-up it needs"
     )
