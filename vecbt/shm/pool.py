@@ -13,30 +13,34 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 import cloudpickle
+import numpy as np
 
 from vecbt.arrays import AnyArray, IntArray
 from vecbt.errors import ClosedError, ConfigError, WorkerDiedError, WorkerError, WorkerTimeoutError
 from vecbt.shm.arena import Arena, ArraySpec
-from vecbt.shm.process import ByValue, describe_exit, get_context, start_process
+from vecbt.shm.byvalue import ByValue
+from vecbt.shm.process import describe_exit, get_context, start_process, usable_cores
 from vecbt.shm.slices import MakeSlice, Slice, partition
-from vecbt.shm.words import load, post, wait_all
+from vecbt.shm.words import add, load, post, wait_for
 from vecbt.shm.worker import (
-    BELL,
+    ARRIVED,
     PARENT_ASLEEP,
     SPINS,
-    YIELDS,
     Op,
     Report,
     Status,
+    asleep_word,
     control_words,
-    done_word,
+    patience,
     run_worker,
+    status_word,
     ticket_word,
 )
 
 __all__ = ["RemoteTraceback", "WorkerPool"]
 
-_STRIDE = done_word(1) - done_word(0)
+_NAP = 0.05
+"""Seconds after which a waiting parent looks whether its workers live."""
 
 
 class RemoteTraceback(Exception):  # noqa: N818  (it only carries text)
@@ -53,21 +57,17 @@ class _Worker:
         self.number, self.low, self.high = number, low, high
         self.process, self.pipe = process, pipe
         self.inbox: bytes | None = None  # the message of the current ticket, kept until the next one
+        self.ticket_word, self.asleep_word = ticket_word(number), asleep_word(number)
+        self.status_word = status_word(number)
 
     def __str__(self) -> str:
         return f"worker {self.number} (process {self.process.pid}, environments {self.low} to {self.high - 1})"
 
     def receive(self) -> bytes:
         """The message of the current ticket."""
-        while self.inbox is None:
-            self.take_message()
+        if self.inbox is None:
+            self.inbox = self.pipe.recv_bytes()
         return self.inbox
-
-    def take_message(self) -> None:
-        """Read one message; bells have done their work when they are read."""
-        message = self.pipe.recv_bytes()
-        if message != BELL:
-            self.inbox = message
 
 
 class WorkerPool:
@@ -118,17 +118,15 @@ class WorkerPool:
         self._control = Arena({"words": ArraySpec((control_words(num_workers),), "int64")})
         self._words: IntArray = self._control.arrays["words"]
         self._workers: list[_Worker] = []
+        self._yields = 0
+        self._nap = np.array([0, int(min(_NAP, timeout or _NAP) * 1e9)])
         self._local: Slice | None = None
         self._finalizer = weakref.finalize(self, _shut_down, self._workers, self._words, os.getpid())
 
         in_parent = num_workers == 0 or (parent_share and num_workers < num_envs)
         bounds = partition(num_envs, num_workers + in_parent)
         if num_workers:
-            # Compiled here, so that the workers find the code in the cache instead of all writing it.
-            self._words[:] = 0
-            wait_all(self._words, 0, 1, 1, 0, 1, 1)
-            post(self._words, PARENT_ASLEEP, 0)
-            load(self._words, PARENT_ASLEEP)
+            _compile_waits()
             self._start_workers(make_slice, bounds[in_parent:], context)
         if in_parent:
             low, high = bounds[0]
@@ -142,10 +140,13 @@ class WorkerPool:
 
     def _start_workers(self, make_slice: MakeSlice, bounds: Sequence[tuple[int, int]], method: str | None) -> None:
         context = get_context(method)
-        factory = ByValue(make_slice)
+        factory, cores, count = ByValue(make_slice), usable_cores(), len(bounds)
+        computing = count + (bounds[0][0] > 0)  # the parent, if it has a share
+        self._yields = patience(max(computing, count + 1), cores)
         for number, (low, high) in enumerate(bounds):
             ours, theirs = context.Pipe()
-            arguments = (self._arena, self._control, theirs, number, low, high, factory)
+            yields = patience(computing, cores)
+            arguments = (self._arena, self._control, theirs, number, count, low, high, yields, factory)
             process = start_process(context, run_worker, arguments, f"vecbt-worker-{number}")
             theirs.close()
             self._workers.append(_Worker(number, low, high, process, ours))
@@ -203,17 +204,15 @@ class WorkerPool:
         ticket, operation, message = pending
         words = self._words
         for worker in self._workers:
-            at = ticket_word(worker.number)
+            at = worker.ticket_word
             if words[at] == ticket:
                 continue
             worker.inbox = None
             words[at + 1] = operation
-            post(words, at, ticket)
-            if message is not None or load(words, done_word(worker.number) + 2):
+            post(words, at, ticket, worker.asleep_word)
+            if message is not None:
                 try:
-                    worker.pipe.send_bytes(BELL)
-                    if message is not None:
-                        worker.pipe.send_bytes(message)
+                    worker.pipe.send_bytes(message)
                 except OSError:
                     _report_dead(worker)
 
@@ -239,7 +238,7 @@ class WorkerPool:
             self._wait(ticket, None if operation == Op.START else self.timeout)
         answers, reports = [], []
         for worker in self._workers:
-            status = int(self._words[done_word(worker.number) + 1])
+            status = self._words[worker.status_word]
             if status == Status.ANSWER:
                 answers.append(pickle.loads(worker.receive()))
             elif status == Status.FAILED:
@@ -252,39 +251,42 @@ class WorkerPool:
 
     def _wait(self, ticket: int, timeout: float | None) -> None:
         """Wait until every worker has finished the ticket."""
-        words, count = self._words, len(self._workers)
-        first = done_word(0)
-        if not wait_all(words, first, _STRIDE, count, ticket, SPINS, YIELDS):
+        words, goal = self._words, ticket * len(self._workers)
+        if wait_for(words, ARRIVED, goal, PARENT_ASLEEP, SPINS, self._yields, self._nap):
             return
         deadline = None if timeout is None else time.monotonic() + timeout
-        pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers}
+        while not wait_for(words, ARRIVED, goal, PARENT_ASLEEP, 1, 0, self._nap):
+            self._look_after_workers(ticket)
+            if deadline is not None and time.monotonic() >= deadline:
+                assert timeout is not None
+                self._report_timeout(ticket, timeout)
+
+    def _look_after_workers(self, ticket: int) -> None:
+        """Take messages, which a pipe may be too small to hold, and report workers that have ended."""
+        pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers if worker.inbox is None}
         sentinels: dict[Any, _Worker] = {worker.process.sentinel: worker for worker in self._workers}
-        # First say that we sleep, then look again: a worker posts first and then looks whether we sleep.
-        post(words, PARENT_ASLEEP, 1)
-        try:
-            while wait_all(words, first, _STRIDE, count, ticket, 1, 0):
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                ready = connection.wait([*pipes, *sentinels], left)
-                if not wait_all(words, first, _STRIDE, count, ticket, SPINS, 0):
-                    return
-                for source in ready:
-                    if source in sentinels:
-                        _report_dead(sentinels[source])
-                    try:
-                        pipes[source].take_message()
-                    except (EOFError, OSError):
-                        _report_dead(pipes[source])
-                if not ready and timeout is not None:
-                    self._report_timeout(ticket, timeout)
-        finally:
-            post(words, PARENT_ASLEEP, 0)
+        for source in connection.wait([*pipes, *sentinels], 0.0):
+            if source in pipes:
+                with contextlib.suppress(EOFError, OSError):  # its end is the sentinel's to tell
+                    pipes[source].receive()
+            elif self._words[status_word(sentinels[source].number) + 1] != ticket:
+                _report_dead(sentinels[source])
 
     def _report_timeout(self, ticket: int, timeout: float) -> NoReturn:
-        late = [worker for worker in self._workers if load(self._words, done_word(worker.number)) != ticket]
+        late = [worker for worker in self._workers if self._words[status_word(worker.number) + 1] != ticket]
         raise WorkerTimeoutError(
             f"no answer within {timeout} s from {', '.join(map(str, late))}. A step may take longer than that "
             f"(raise the timeout), or an environment hangs"
         )
+
+
+def _compile_waits() -> None:
+    """Compile what waits, so that the workers find it in the cache instead of all writing it."""
+    words, now = np.zeros(control_words(1), np.int64), np.zeros(2, np.int64)
+    wait_for(words, ARRIVED, 0, PARENT_ASLEEP, 1, 1, now)
+    post(words, ticket_word(0), 1, asleep_word(0))
+    add(words, ARRIVED, 1, PARENT_ASLEEP)
+    load(words, ARRIVED)
 
 
 def _report_dead(worker: _Worker) -> NoReturn:
@@ -315,11 +317,9 @@ def _shut_down(workers: list[_Worker], words: IntArray, owner: int) -> None:
         return  # a forked child has inherited the pool: it is not the child's to end
     tickets = [int(words[ticket_word(worker.number)]) for worker in workers]
     for worker, ticket in zip(workers, tickets, strict=True):
-        if int(load(words, done_word(worker.number))) == ticket:  # idle: it will answer
+        if int(words[status_word(worker.number) + 1]) == ticket:  # idle: it will answer
             words[ticket_word(worker.number) + 1] = Op.CLOSE
-            post(words, ticket_word(worker.number), ticket + 1)
-            with contextlib.suppress(OSError):
-                worker.pipe.send_bytes(BELL)
+            post(words, ticket_word(worker.number), ticket + 1, asleep_word(worker.number))
         else:
             worker.process.terminate()
     deadline = time.monotonic() + 1.0

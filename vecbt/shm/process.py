@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -15,11 +14,9 @@ from multiprocessing import connection, forkserver
 from multiprocessing.context import BaseContext
 from typing import Any
 
-import cloudpickle
-
 from vecbt.errors import ConfigError, UnknownNameError
 
-__all__ = ["ByValue", "behave_as_child", "describe_exit", "get_context", "start_process", "usable_cores"]
+__all__ = ["behave_as_child", "describe_exit", "get_context", "start_process", "usable_cores"]
 
 _PRELOAD = "vecbt.shm.preload"
 _MAIN_LOCK = threading.Lock()
@@ -88,29 +85,6 @@ def _without_main() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = main
-
-
-class ByValue:
-    """Carries an object to a child process: pickled by value when the process is started, as it is when it is forked.
-
-    Unpickling waits for `load`, where its errors can be reported.
-    """
-
-    def __init__(self, value: Any) -> None:
-        self._value, self._pickled = value, b""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _by_value, (cloudpickle.dumps(self._value),)
-
-    def load(self) -> Any:
-        """The object."""
-        return pickle.loads(self._pickled) if self._pickled else self._value
-
-
-def _by_value(pickled: bytes) -> ByValue:
-    carrier = ByValue(None)
-    carrier._pickled = pickled
-    return carrier
 
 
 def behave_as_child() -> None:

@@ -9,35 +9,51 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import cloudpickle
+import numpy as np
 
 from vecbt.arrays import IntArray
 from vecbt.shm.arena import Arena
-from vecbt.shm.process import ByValue, behave_as_child
+from vecbt.shm.byvalue import ByValue
+from vecbt.shm.process import behave_as_child
 from vecbt.shm.slices import MakeSlice, Slice
-from vecbt.shm.words import load, post, wait_all
+from vecbt.shm.words import add, wait_for
 
 __all__ = [
-    "BELL",
+    "ARRIVED",
     "PARENT_ASLEEP",
     "SPINS",
-    "YIELDS",
     "Op",
     "Report",
     "Status",
+    "asleep_word",
     "control_words",
-    "done_word",
+    "patience",
     "run_worker",
+    "status_word",
     "ticket_word",
 ]
-
-BELL = b"!"
-"""Sent to wake a process that sleeps on its connection; carries nothing."""
 
 _LINE = 8
 """Words in a cache line of 64 bytes."""
 
-SPINS, YIELDS = 400, 2000
-"""About a microsecond of spinning, then about a millisecond of giving way, before a wait sleeps."""
+SPINS = 400
+"""About a microsecond of looking before a wait gives way."""
+
+_YIELDS = 2000
+"""About a millisecond of giving way before a wait sleeps."""
+
+
+def patience(running: int, cores: int) -> int:
+    """How often a waiting process gives way before it sleeps.
+
+    Giving way is the quickest way to wait on a processor that nobody else wants. Where processes outnumber the
+    processors, who only looks and gives way still gets its fair share of the time, at the cost of those who work.
+
+    Args:
+        running: Processes that take part, the waiting one included.
+        cores: Processors for them.
+    """
+    return _YIELDS if running <= cores else 0
 
 
 class Op:
@@ -52,24 +68,31 @@ class Status:
     DONE, ANSWER, FAILED = range(3)
 
 
-# Words of the control block. The parent's line comes first, then two lines for each worker: one that the parent
-# writes and one that the worker writes. Tickets only grow, so nothing has to be cleared.
-PARENT_ASLEEP = 0
+# Words of the control block. The first line is the workers': how many have arrived at the end of the current ticket.
+# The second is the parent's. Then each worker has two lines, one that the parent writes and one that it writes itself.
+# Tickets and arrivals only grow, so that nothing has to be cleared.
+ARRIVED = 0
+PARENT_ASLEEP = _LINE
 
 
 def ticket_word(worker: int) -> int:
-    """Where worker number ``worker`` finds its ticket; the operation is in the next word."""
-    return (1 + 2 * worker) * _LINE
-
-
-def done_word(worker: int) -> int:
-    """Where it posts the ticket it has finished; then its status, then whether it sleeps."""
+    """Where a worker finds its ticket; the operation is in the next word."""
     return (2 + 2 * worker) * _LINE
+
+
+def status_word(worker: int) -> int:
+    """Where a worker writes how its ticket went; the ticket itself, once it is done, is in the next word."""
+    return (3 + 2 * worker) * _LINE
+
+
+def asleep_word(worker: int) -> int:
+    """Whether a worker sleeps on its ticket."""
+    return status_word(worker) + 2
 
 
 def control_words(workers: int) -> int:
     """Words in the control block for so many workers."""
-    return (1 + 2 * workers) * _LINE
+    return (2 + 2 * workers) * _LINE
 
 
 class Report(NamedTuple):
@@ -94,90 +117,70 @@ class Report(NamedTuple):
 
 
 def run_worker(
-    arena: Arena, control: Arena, pipe: Connection, number: int, low: int, high: int, factory: ByValue
+    arena: Arena,
+    control: Arena,
+    pipe: Connection,
+    number: int,
+    workers: int,
+    low: int,
+    high: int,
+    yields: int,
+    factory: ByValue,
 ) -> None:
     """Body of a worker process: make the slice, then answer tickets until told to stop.
 
     Args:
         arena: The shared arrays of the batch.
         control: The control block, ``{"words": int64}``.
-        pipe: To the parent, for bells, answers and errors.
+        pipe: To the parent, for requests, answers and errors.
         number: Number of this worker.
+        workers: How many there are.
         low: First environment of the slice.
         high: Environment after its last.
+        yields: How often to give way before sleeping.
         factory: Carries a `MakeSlice`.
     """
     behave_as_child()
     words: IntArray = control.arrays["words"]
     part: Slice | None = None
     ticket = 0
+    forever = np.array([60, 0])  # to sleep; the watchdog ends a process whose parent is gone
     while True:
         ticket += 1
-        if not _wait_for_ticket(words, pipe, number, ticket):
-            return
-        operation = int(words[ticket_word(number) + 1])
+        at = ticket_word(number)
+        while not wait_for(words, at, ticket, asleep_word(number), SPINS, yields, forever):
+            pass
+        operation = int(words[at + 1])
         status, message = Status.DONE, None
         try:
-            if operation == Op.STEP:
-                assert part is not None
-                part.step()
-            elif operation == Op.RESET:
-                assert part is not None
-                part.reset()
-            elif operation == Op.START:
+            if operation == Op.START:
                 make: MakeSlice = factory.load()
                 part = make(arena.arrays, low, high)
                 # Everything so far lives as long as the process; the collector need not look at it again.
                 gc.collect()
                 gc.freeze()
-            elif operation == Op.CALL:
-                assert part is not None
-                name, argument = pickle.loads(_receive(pipe))
-                status, message = Status.ANSWER, cloudpickle.dumps(part.call(name, argument))
-            elif operation == Op.CLOSE and part is not None:
-                part.close()
+            elif part is not None:
+                status, message = _work(part, operation, pipe)
         except Exception as error:
-            env = part.current if part is not None else -1
-            status, message = Status.FAILED, pickle.dumps(Report.of(error, env))
+            status, message = Status.FAILED, pickle.dumps(Report.of(error, part.current if part is not None else -1))
         if message is not None:
             pipe.send_bytes(message)
-        words[done_word(number) + 1] = status
-        post(words, done_word(number), ticket)
-        if load(words, PARENT_ASLEEP):
-            pipe.send_bytes(BELL)
+        words[status_word(number)] = status
+        words[status_word(number) + 1] = ticket
+        add(words, ARRIVED, ticket * workers, PARENT_ASLEEP)
         if operation == Op.CLOSE:
             return
 
 
-def _receive(pipe: Connection) -> bytes:
-    """The next message that is not a bell."""
-    while (message := pipe.recv_bytes()) == BELL:
-        pass
-    return message
-
-
-def _wait_for_ticket(words: IntArray, pipe: Connection, number: int, ticket: int) -> bool:
-    """Wait for a ticket; False if the parent is gone."""
-    at, asleep = ticket_word(number), done_word(number) + 2
-    if not wait_all(words, at, 1, 1, ticket, SPINS, YIELDS):
-        return True
-    try:
-        while True:
-            # First say that we sleep, then look again: the parent posts first and then looks whether we sleep.
-            post(words, asleep, 1)
-            if not wait_all(words, at, 1, 1, ticket, 1, 0):
-                break
-            pipe.poll(None)
-            if not wait_all(words, at, 1, 1, ticket, SPINS, 0):
-                break
-            _receive_bell(pipe)
-    except (EOFError, OSError):
-        return False
-    post(words, asleep, 0)
-    return True
-
-
-def _receive_bell(pipe: Connection) -> None:
-    """Take a bell that was rung for an earlier ticket out of the pipe."""
-    if pipe.recv_bytes() != BELL:
-        raise OSError("a message came without its ticket")
+def _work(part: Slice, operation: int, pipe: Connection) -> tuple[int, bytes | None]:
+    """Do what a ticket asks for; returns the status and the answer, if there is one."""
+    if operation == Op.STEP:
+        part.step()
+    elif operation == Op.RESET:
+        part.reset()
+    elif operation == Op.CLOSE:
+        part.close()
+    else:
+        name, argument = pickle.loads(pipe.recv_bytes())
+        return Status.ANSWER, cloudpickle.dumps(part.call(name, argument))
+    return Status.DONE, None
