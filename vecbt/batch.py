@@ -12,6 +12,7 @@ from gymnasium import spaces
 from vecbt.arrays import AnyArray, BoolArray, IntArray
 from vecbt.errors import ActionError, ConfigError, EpisodeError
 from vecbt.kernels.layout import Autoreset, Clock, Phase, Stat
+from vecbt.kernels.take import take_codes, take_weights
 from vecbt.plan import Plan
 
 __all__ = ["Batch", "Runner"]
@@ -69,6 +70,9 @@ class Batch:
         if isinstance(plan.action_space, spaces.MultiDiscrete):
             self._choices = int(plan.action_space.nvec[0])
         self._assets = plan.assets
+        self._actions = arrays["actions"].reshape(-1)  # a view
+        one_column = self._choices and self._assets == 1
+        self._action_shape = (num_envs,) if one_column else (num_envs, self._assets)
         self._mask_names = ["_" + name for name in (*_INFOS, *plan.info_keys)]
         self._parts = self._observation_parts()
 
@@ -142,33 +146,25 @@ class Batch:
         self._broken = False
 
     def _take_actions(self, actions: Any) -> None:
-        buffer = self.arrays["actions"]
         given = np.asarray(actions)
-        if given.ndim == 1 and buffer.shape[1] == 1 and given.shape[0] == self.num_envs:
-            given = given.reshape(-1, 1)
-        if given.shape != buffer.shape:
-            shape = (self.num_envs,) if self._choices and buffer.shape[1] == 1 else buffer.shape
+        size = self.num_envs * self._assets
+        if given.shape != self._action_shape and (given.shape != (size, 1) or self._assets > 1):
             raise ActionError(
-                f"actions must have the shape {shape}, one for each environment, got {np.asarray(actions).shape}"
+                f"actions must have the shape {self._action_shape}, one for each environment, got {given.shape}"
             )
+        kinds = "iu" if self._choices else "fiu"
+        if given.dtype.kind not in kinds:
+            expected = f"whole numbers below {self._choices}" if self._choices else "numbers from -1 to 1"
+            raise ActionError(f"actions must be {expected}, got dtype {given.dtype}")
         if self._choices:
-            if given.dtype.kind not in "iu":
-                raise ActionError(f"actions must be whole numbers below {self._choices}, got dtype {given.dtype}")
-            # One look for both ends: a negative number is a large one without its sign.
-            unsigned = given.view(np.uint64) if given.dtype == np.int64 else given.astype(np.uint64)
-            if unsigned.max() >= self._choices:
-                self._refuse((given < 0) | (given >= self._choices), given)
-        elif given.dtype.kind != "f" and given.dtype.kind not in "iu":
-            raise ActionError(f"actions must be numbers from -1 to 1, got dtype {given.dtype}")
-        elif not np.abs(given).max() <= 1.0:
-            self._refuse(~(np.abs(given) <= 1.0), given)
-        buffer[...] = given
-
-    def _refuse(self, wrong: BoolArray, given: AnyArray) -> None:
-        env, asset = np.argwhere(wrong)[0]
-        allowed = f"0 to {self._choices - 1}" if self._choices else "-1 to 1"
-        of = f", asset {asset}" if given.shape[1] > 1 else ""
-        raise ActionError(f"action {given[env, asset].item()!r} of environment {env}{of} is not in {allowed}")
+            wrong = take_codes(given.astype(np.int64, copy=False).reshape(-1), self._actions, self._choices)
+        else:
+            wrong = take_weights(given.astype(np.float64, copy=False).reshape(-1), self._actions)
+        if wrong >= 0:
+            allowed = f"0 to {self._choices - 1}" if self._choices else "-1 to 1"
+            of = f", asset {wrong % self._assets}" if self._assets > 1 else ""
+            value = given.reshape(-1)[wrong].item()
+            raise ActionError(f"action {value!r} of environment {wrong // self._assets}{of} is not in {allowed}")
 
     # -- results -------------------------------------------------------------------------------------------------------
 

@@ -263,7 +263,8 @@ class EnvConfig:
 
     def _check_engine(self) -> None:
         _choice("infos", self.infos, INFOS)
-        if self.cerebro is not None and not callable(self.cerebro):
+        made = not isinstance(self.cerebro, type) and hasattr(self.cerebro, "adddata")  # a Cerebro is callable too
+        if self.cerebro is not None and (made or not callable(self.cerebro)):
             raise ConfigError(
                 f"cerebro must be a function that returns a backtrader.Cerebro (each environment needs one of its "
                 f"own), got {self.cerebro!r}"

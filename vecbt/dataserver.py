@@ -18,7 +18,8 @@ from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumn
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.errors import ClosedError, ConfigError, DataError, WorkerDiedError, WorkerTimeoutError
 from vecbt.shm.arena import Arena, ArraySpec
-from vecbt.shm.process import ByValue, behave_as_child, describe_exit, get_context, start_process
+from vecbt.shm.byvalue import ByValue
+from vecbt.shm.process import behave_as_child, describe_exit, get_context, start_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

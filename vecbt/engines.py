@@ -91,6 +91,7 @@ def _open_cerebro(
     timeout: float | None,
 ) -> Batch:
     # Backtrader is imported while the data server loads.
+    import vecbt.brokers.cerebro.pickling  # noqa: F401  (so that strategies travel)
     from vecbt.brokers.cerebro.build import strategy_class
     from vecbt.brokers.cerebro.hooks import hook_names
     from vecbt.brokers.cerebro.loops import compile_loops

@@ -20,7 +20,8 @@ from vecbt.data.bars import Bars
 from vecbt.data.synthetic import synthetic_market
 from vecbt.engines import open_batch
 from vecbt.kernels.layout import Autoreset
-from vecbt.shm.process import ByValue, get_context, start_process, usable_cores
+from vecbt.shm.byvalue import ByValue
+from vecbt.shm.process import get_context, start_process, usable_cores
 from vecbt.testing.measure import Figure, interleave
 from vecbt.testing.plain import run_plain
 from vecbt.vector import TradingVectorEnv, make_vec
