@@ -37,6 +37,10 @@ _WHOLE_STATS = {Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.
 class Runner(Protocol):
     """What brings a batch forward: a pool of workers, or a slice in this process."""
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the workers."""
+
     def reset(self) -> None:
         """Begin episodes in the environments of ``arrays["mask"]``."""
 

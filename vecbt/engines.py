@@ -28,6 +28,10 @@ class _CerebroRunner:
         if owned:
             weakref.finalize(self, source.stop)
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return self._pool.pids
+
     def close(self) -> None:
         self._pool.close()
         if self._owned:

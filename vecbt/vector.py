@@ -134,6 +134,11 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         """There is no generator: every draw is a function of the seed and the episode's number."""
         raise AttributeError("there is no np_random: draws depend on np_random_seed and the episode's number alone")
 
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the workers, in the order of their environments; none where everything is in this process."""
+        return self._batch.runner.pids
+
     def reset(
         self,
         *,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -137,8 +138,7 @@ def test_a_worker_that_dies_in_a_step_is_reported_at_once(make_pool: Any, method
 def test_a_worker_killed_between_steps_is_reported(make_pool: Any) -> None:
     pool = make_pool()
     run(pool)
-    pool.workers[0].process.kill()
-    pool.workers[0].process.join()
+    os.kill(pool.pids[0], signal.SIGKILL)
     with pytest.raises(WorkerDiedError, match="worker 0 "):
         pool.step()
 

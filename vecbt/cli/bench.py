@@ -23,10 +23,15 @@ class Bench:
     repeats: int = 5
     """Rounds of measurements; the median is shown, then the lowest and the highest."""
 
+    against_async: bool = False
+    """Also run the single environment under Gymnasium's AsyncVectorEnv, a process for each environment."""
+
     def run(self) -> None:
         """Run it."""
         print(describe_machine())
-        figures = cerebro_throughput(self.num_envs, self.num_workers, self.repeats, progress="measuring")
+        figures = cerebro_throughput(
+            self.num_envs, self.num_workers, self.repeats, against_async=self.against_async, progress="measuring"
+        )
         rows = [
             (name, f"{figure.median:,.0f}", f"{figure.low:,.0f}", f"{figure.high:,.0f}")
             for name, figure in figures.rates.items()

@@ -38,7 +38,7 @@ def open_episode(block: int, e: int) -> None:
         trial_count,
         b.starts(block),
         b.rank(block),
-        params[Param.TRIAL_ALPHA :],
+        params[Param.TRIAL_ALPHA.value :],
         settings[Setting.LOOKBACK],
         bars,
     )

@@ -157,9 +157,9 @@ class WorkerPool:
         return not self._finalizer.alive
 
     @property
-    def workers(self) -> list[_Worker]:
-        """The worker processes, for those who want to look at them."""
-        return list(self._workers)
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the workers, in the order of their environments."""
+        return tuple(worker.process.pid for worker in self._workers)
 
     def reset(self) -> None:
         """Let every slice begin the episodes that are marked."""

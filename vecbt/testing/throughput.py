@@ -7,24 +7,24 @@ import dataclasses
 import gc
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
-from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AsyncVectorEnv
 
 from vecbt.arrays import IntArray
-from vecbt.batch import Batch
 from vecbt.data.bars import Bars
 from vecbt.data.synthetic import synthetic_market
 from vecbt.engines import open_batch
-from vecbt.kernels.layout import Autoreset
-from vecbt.shm.byvalue import ByValue
-from vecbt.shm.process import get_context, start_process, usable_cores
+from vecbt.env import TradingEnv
+from vecbt.kernels.layout import Autoreset, OrderStatus
+from vecbt.shm.process import usable_cores
 from vecbt.testing.measure import Figure, interleave
 from vecbt.testing.plain import run_plain
-from vecbt.vector import TradingVectorEnv, make_vec
+from vecbt.testing.processes import MakeRate, RateProcesses
+from vecbt.vector import make_vec
 
 __all__ = ["EPISODE", "Throughput", "cerebro_throughput", "describe_machine", "pattern", "step_rate"]
 
@@ -36,6 +36,7 @@ SIZE = 10.0
 
 _PATTERN = (1, 0, 0, 2, 0, 0)
 _SECONDS = 1.0
+_ORDERED = {"no orders": False, "orders on 1/3 of the bars": True}
 
 
 def pattern(num_envs: int, orders: bool) -> list[IntArray]:
@@ -64,15 +65,16 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def step_rate(step: Callable[[Any], Any], actions: list[Any], num_envs: int, seconds: float = _SECONDS) -> float:
+def step_rate(step: Callable[[Any], Any], actions: list[Any], num_envs: int, seconds: float | None = None) -> float:
     """Environment steps per second of a batch.
 
     Args:
         step: Steps the batch.
         actions: Batches of actions to be repeated.
         num_envs: Environments in the batch.
-        seconds: How long to measure.
+        seconds: How long to measure; a second by default.
     """
+    seconds = _SECONDS if seconds is None else seconds
     count, begun = 0, time.perf_counter()
     while True:
         for action in actions:
@@ -98,138 +100,140 @@ class Throughput:
 
 
 def cerebro_throughput(
-    num_envs: int = 64, num_workers: int = 2, repeats: int = 5, *, bars: Bars | None = None, progress: str | None = None
+    num_envs: int = 64,
+    num_workers: int = 2,
+    repeats: int = 5,
+    *,
+    bars: Bars | None = None,
+    against_async: bool = False,
+    progress: str | None = None,
 ) -> Throughput:
-    """Measure the Cerebro engine, plain Backtrader in as many processes, and one worker's loop without any exchange.
+    """Measure the Cerebro engine beside what it can be compared with.
+
+    That is plain Backtrader, in as many processes; a worker's loop without any exchange, alone and in as many
+    processes; and on request the single environment under Gymnasium's `AsyncVectorEnv`.
 
     Args:
         num_envs: Environments.
         num_workers: Worker processes, and processes of plain Backtrader.
         repeats: Rounds of measurements.
         bars: The bars; a made-up market by default.
+        against_async: Whether to measure `AsyncVectorEnv`, which starts a process for each environment.
         progress: Title of the progress bar; None for none.
     """
     bars = bars if bars is not None else synthetic_market(50_000)
-    settings: dict[str, Any] = {"order_size": SIZE, "episode_steps": EPISODE}
+    share = max(1, num_envs // num_workers)
+    settings: dict[str, Any] = {"engine": "cerebro", "order_size": SIZE, "episode_steps": EPISODE}
+    loop, plain = _loop_maker(bars, share, settings), _plain_maker(bars)
     with contextlib.ExitStack() as stack:
-        plain = stack.enter_context(_PlainProcesses(bars, num_workers))
-        envs = make_vec(bars, num_envs=num_envs, engine="cerebro", num_workers=num_workers, **settings)
+        measures: dict[str, Callable[[bool], float]] = {}
+        if against_async:
+            asynchronous = AsyncVectorEnv([lambda: TradingEnv(bars, **settings)] * num_envs)
+            stack.callback(asynchronous.close, terminate=True)
+            measures["AsyncVectorEnv"] = _batch_rate(asynchronous, num_envs)
+        envs = make_vec(bars, num_envs=num_envs, num_workers=num_workers, **settings)
         stack.callback(envs.close)
-        envs.reset(seed=0)
-        share = max(1, num_envs // num_workers)
-        loop = _worker_loop(bars, share, settings)
-        stack.callback(loop.runner.close)
-        cases: dict[str, Callable[[], float]] = {}
-        for orders, label in ((False, "no orders"), (True, "orders on 1/3 of the bars")):
-            actions, shared = pattern(num_envs, orders), pattern(share, orders)
-            cases[f"vecbt, Cerebro engine, {label}"] = _case(envs, actions, num_envs)
-            cases[f"plain Backtrader, {label}"] = _plain_case(plain, orders)
-            cases[f"one worker's loop, {label}"] = _loop_case(loop, shared, share)
+        measures["vecbt"] = _batch_rate(envs, num_envs)
+        for name, make, count in (
+            (f"plain Backtrader in {num_workers} processes", plain, num_workers),
+            ("a worker's loop alone", loop, 1),
+            (f"{num_workers} workers' loops at once", loop, num_workers),
+        ):
+            measures[name] = stack.enter_context(RateProcesses(make, count)).rate
+        cases = {
+            f"{name}, {label}": _bind(measure, orders)
+            for label, orders in _ORDERED.items()
+            for name, measure in measures.items()
+        }
         rates = interleave(cases, repeats, progress=progress)
+    return Throughput(rates, _ratios(rates, num_workers))
+
+
+def _bind(measure: Callable[[bool], float], orders: bool) -> Callable[[], float]:
+    return lambda: measure(orders)
+
+
+def _ratios(rates: dict[str, Figure], num_workers: int) -> dict[str, Figure]:
+    """The engine over everything else, and over its workers' loops times their number."""
     ratios = {}
-    for label in ("no orders", "orders on 1/3 of the bars"):
-        engine = rates[f"vecbt, Cerebro engine, {label}"]
-        ratios[f"over plain Backtrader in {num_workers} processes, {label}"] = (
-            engine / rates[f"plain Backtrader, {label}"]
-        )
-        alone = rates[f"one worker's loop, {label}"]
-        ratios[f"over {num_workers} loops without exchange, {label}"] = engine / Figure(
-            [num_workers * value for value in alone.values]
-        )
-    return Throughput(rates, ratios)
+    for label in _ORDERED:
+        engine = rates[f"vecbt, {label}"]
+        for name, figure in rates.items():
+            if not name.endswith(f", {label}") or figure is engine:
+                continue
+            other = name.removesuffix(f", {label}")
+            if other == "a worker's loop alone":
+                other, figure = f"{num_workers} x {other}", Figure([num_workers * value for value in figure.values])
+            ratios[f"vecbt over {other}, {label}"] = engine / figure
+    return ratios
 
 
-def _case(envs: TradingVectorEnv, actions: list[IntArray], num_envs: int) -> Callable[[], float]:
-    return lambda: step_rate(envs.step, actions, num_envs)
+def _batch_rate(envs: Any, num_envs: int) -> Callable[[bool], float]:
+    """Measures a batch through its own `step`, and makes sure that the orders are what they are said to be."""
+    envs.reset(seed=list(range(num_envs)))
 
-
-def _plain_case(plain: _PlainProcesses, orders: bool) -> Callable[[], float]:
-    return lambda: plain.rate(orders)
-
-
-def _loop_case(loop: Batch, actions: list[IntArray], share: int) -> Callable[[], float]:
-    def step(action: IntArray) -> None:
-        loop.arrays["actions"][:, 0] = action
-        loop.runner.step()
-
-    def measure() -> float:
-        with _no_collector():
-            return step_rate(step, actions, share)
+    def measure(orders: bool) -> float:
+        actions = pattern(num_envs, orders)
+        filled = [envs.step(action)[4]["order_status"] == OrderStatus.COMPLETED for action in [*actions, actions[0]]]
+        _check_share(float(np.mean(filled[1:])), orders)
+        return step_rate(envs.step, actions, num_envs)
 
     return measure
 
 
-def _worker_loop(bars: Bars, share: int, settings: dict[str, Any]) -> Batch:
-    """One worker's environments in this process: the slice alone, nobody waits and nothing is copied."""
-    batch = open_batch(
-        bars,
-        num_envs=share,
-        engine="cerebro",
-        num_workers=0,
-        autoreset=Autoreset.NEXT_STEP,
-        context=None,
-        parent_share=False,
-        timeout=None,
-        settings=settings,
-    )
-    batch.reset(list(range(share)), None, None)
-    return batch
+def _check_share(share: float, orders: bool) -> None:
+    """Some environments may be between two episodes, which costs them an order or two."""
+    if abs(share - (1 / 3 if orders else 0.0)) > 0.05:
+        raise AssertionError(f"orders on {share:.2f} of the bars where {1 / 3 if orders else 0.0:.2f} were meant")
 
 
-@contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
-    """What a worker does in its own process: the collector runs between episodes only."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+def _loop_maker(bars: Bars, share: int, settings: dict[str, Any]) -> MakeRate:
+    """One worker's environments on their own: nobody waits and nothing is copied."""
+
+    def make(number: int) -> Callable[[bool], float]:
+        batch = open_batch(
+            bars,
+            num_envs=share,
+            engine="cerebro",
+            num_workers=0,
+            autoreset=Autoreset.NEXT_STEP,
+            context=None,
+            parent_share=False,
+            timeout=None,
+            settings={name: value for name, value in settings.items() if name != "engine"},
+        )
+        batch.reset(list(range(share)), None, None)
+        # As workers do: the collector runs between episodes only.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+        def step(action: IntArray) -> None:
+            batch.arrays["actions"][:, 0] = action
+            batch.runner.step()
+
+        return lambda orders: step_rate(step, pattern(share, orders), share)
+
+    return make
 
 
-class _PlainProcesses:
-    """Processes that run plain Backtrader at the same time."""
+def _plain_maker(bars: Bars) -> MakeRate:
+    """Plain Backtrader over as many bars as an episode has, its loop alone."""
 
-    def __init__(self, bars: Bars, count: int) -> None:
-        context = get_context()
-        self._processes, self._pipes = [], []
-        for number in range(count):
-            ours, theirs = context.Pipe()
-            first = number * EPISODE
-            episode = bars.rows(first, first + 2 * EPISODE)
-            process = start_process(context, _run_plain_forever, (theirs, ByValue(episode)), f"plain-{number}")
-            theirs.close()
-            self._processes.append(process)
-            self._pipes.append(ours)
+    def make(number: int) -> Callable[[bool], float]:
+        first = number * EPISODE
+        episode = bars.rows(first, first + EPISODE)
 
-    def rate(self, orders: bool) -> float:
-        """Bars per second of all of them together."""
-        for pipe in self._pipes:
-            pipe.send(orders)
-        return float(sum(pipe.recv() for pipe in self._pipes))
+        def measure(orders: bool) -> float:
+            actions = [int(batch[0]) for batch in pattern(1, orders)] * (EPISODE // len(_PATTERN) + 1)
+            actions = actions[: len(episode)]
+            _check_share(sum(action != 0 for action in actions) / len(actions), orders)
+            seconds, count = 0.0, 0
+            while seconds < _SECONDS:
+                seconds += run_plain(episode, actions, SIZE).seconds
+                count += len(episode)
+            return count / seconds
 
-    def __enter__(self) -> _PlainProcesses:
-        return self
+        return measure
 
-    def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            process.kill()
-            process.join()
-
-
-def _run_plain_forever(pipe: Connection, episode: ByValue) -> None:
-    bars: Bars = episode.load()
-    while True:
-        try:
-            orders = pipe.recv()
-        except EOFError:
-            return
-        actions = [int(batch[0]) for batch in pattern(1, orders)] * (len(bars) // len(_PATTERN) + 1)
-        actions = actions[: len(bars)]
-        share = sum(1 for action in actions if action) / len(actions)
-        assert abs(share - (1 / 3 if orders else 0.0)) < 0.01, share
-        seconds, count = 0.0, 0
-        while seconds < _SECONDS:
-            seconds += run_plain(bars, actions, SIZE).seconds
-            count += len(bars)
-        pipe.send(count / seconds)
+    return make

@@ -1,0 +1,44 @@
+"""``python -m bench``: measure the figures that the project quotes, beside their goals."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+
+from bench import cerebro, startup
+from bench.goals import RESULTS, print_goals, save
+from vecbt.testing.throughput import describe_machine
+
+_SUITES = {"cerebro": cerebro.measure, "startup": startup.measure}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """Measure everything in turn, several times; medians and spreads."""
+
+    suites: tyro.conf.Positional[tuple[str, ...]] = tuple(_SUITES)
+    """Which suites to run."""
+
+    repeats: int = 7
+    """Rounds."""
+
+    json: Path = RESULTS / "figures.json"
+    """Where to write the figures."""
+
+
+def main() -> None:
+    """Run the suites that the command line names."""
+    options = tyro.cli(Measure, description=__doc__)
+    machine = describe_machine()
+    print(machine)
+    found = {name: _SUITES[name](options.repeats) for name in options.suites}
+    for name, goals in found.items():
+        print_goals(name, goals)
+    save(options.json, machine, found)
+    print(f"\n{options.json}")
+
+
+if __name__ == "__main__":
+    main()

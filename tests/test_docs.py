@@ -1,0 +1,55 @@
+"""Every example that the documentation shows, run as it stands."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vecbt
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(vecbt.__path__, "vecbt.")
+    if module.name not in ("vecbt.__main__", "vecbt.shm.preload")
+)
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    failures, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert failures == 0
+
+
+def test_there_are_examples() -> None:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    tests = [test for name in MODULES for test in finder.find(importlib.import_module(name)) if test.examples]
+    assert len(tests) > 20
+    assert len(BLOCKS) >= 4
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_readme(number: int, tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(BLOCKS[number], encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-W", "error", script], capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert not run.stderr
+
+
+def test_the_readme_shows_the_measured_figures() -> None:
+    from bench.report import render
+
+    assert render(README) == README
