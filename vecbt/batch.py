@@ -14,6 +14,7 @@ from vecbt.errors import ActionError, ConfigError, EpisodeError
 from vecbt.kernels.layout import Autoreset, Clock, Phase, Stat
 from vecbt.kernels.take import take_codes, take_weights
 from vecbt.plan import Plan
+from vecbt.settings import check_unsigned
 
 __all__ = ["Batch", "Runner"]
 
@@ -119,9 +120,7 @@ class Batch:
             return
         if seed is None:
             seed = secrets.randbits(63)
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 128:
-            raise ConfigError(f"a seed must be a whole number from 0 to 2**128 - 1, got {seed!r}")
-        self.seeds[env] = seed = int(seed)
+        self.seeds[env] = seed = check_unsigned("seed", seed, bits=128)
         self.arrays["seeds"][env] = seed & _WORD, seed >> 64
         clock[env, Clock.EPISODE] = 0
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from vecbt.errors import ConfigError, UnknownNameError
+from vecbt.settings import check_choice, check_flag, check_integer, check_names, check_number
 
 __all__ = ["ACCOUNT_FEATURES", "ACTIONS", "ENGINES", "REWARDS", "Commission", "EnvConfig", "Slippage"]
 
@@ -50,10 +50,11 @@ class Commission:
     mult: float = 1.0
 
     def __post_init__(self) -> None:
-        _number("Commission.rate", self.rate, low=0.0)
-        _number("Commission.mult", self.mult, low=0.0, open_low=True)
+        check_number("Commission.rate", self.rate, low=0.0)
+        check_flag("Commission.per_unit", self.per_unit)
+        check_number("Commission.mult", self.mult, low=0.0, open_low=True)
         if self.margin is not None:
-            _number("Commission.margin", self.margin, low=0.0, open_low=True)
+            check_number("Commission.margin", self.margin, low=0.0, open_low=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,8 +78,10 @@ class Slippage:
     out: bool = False
 
     def __post_init__(self) -> None:
-        _number("Slippage.perc", self.perc, low=0.0, high=1.0)
-        _number("Slippage.fixed", self.fixed, low=0.0)
+        check_number("Slippage.perc", self.perc, low=0.0, high=1.0)
+        check_number("Slippage.fixed", self.fixed, low=0.0)
+        for name in ("open", "match", "limit", "out"):
+            check_flag(f"Slippage.{name}", getattr(self, name))
         if self.perc and self.fixed:
             raise ConfigError("Slippage: give perc or fixed, not both: Backtrader would ignore the second")
 
@@ -202,10 +205,10 @@ class EnvConfig:
         self._check_engine()
 
     def _check_observation(self) -> None:
-        _integer("window", self.window, low=0)
-        self._set("features", _names("features", self.features))
-        self._set("account_features", _names("account_features", self.account_features))
-        _choice("normalize", self.normalize, NORMALIZATIONS, optional=True)
+        check_integer("window", self.window, low=0)
+        self._set("features", check_names("features", self.features))
+        self._set("account_features", check_names("account_features", self.account_features))
+        check_choice("normalize", self.normalize, NORMALIZATIONS, optional=True)
         for name in self.account_features:
             if name not in ACCOUNT_FEATURES:
                 raise UnknownNameError.of("account feature", name, ACCOUNT_FEATURES)
@@ -214,14 +217,14 @@ class EnvConfig:
         if not self.window and not self.account_features:
             raise ConfigError("window=0 shows account features alone: name at least one in account_features")
         for name in ("flatten", "shortcash", "checksubmit", "cheat_on_close", "close_out", "fast", "trusted", "copy"):
-            _flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
 
     def _check_actions(self) -> None:
-        _choice("actions", self.actions, ACTIONS)
+        check_choice("actions", self.actions, ACTIONS)
         positions: Any = self.positions
         if isinstance(positions, str) or not isinstance(positions, Sequence) or not positions:
             raise ConfigError(f"positions must be a sequence of multiples of the order size, got {positions!r}")
-        self._set("positions", tuple(_number("positions", x) for x in positions))
+        self._set("positions", tuple(check_number("positions", x) for x in positions))
         sizes = self.order_size
         if not isinstance(sizes, str) and isinstance(sizes, Sequence):
             if not sizes:
@@ -229,7 +232,7 @@ class EnvConfig:
             self._set("order_size", tuple(sizes))
         for size in self.order_sizes:
             _check_size(size)
-        _number("lot", self.lot, low=0.0, open_low=True)
+        check_number("lot", self.lot, low=0.0, open_low=True)
         if self.actions == "target_percent" and self.leverage != 1.0:
             raise ConfigError(
                 f"actions='target_percent' needs leverage=1.0, got {self.leverage}: Backtrader multiplies the size of "
@@ -237,32 +240,32 @@ class EnvConfig:
             )
 
     def _check_broker(self) -> None:
-        _number("start_cash", self.start_cash, low=0.0, open_low=True)
-        _number("leverage", self.leverage, low=0.0, open_low=True)
+        check_number("start_cash", self.start_cash, low=0.0, open_low=True)
+        check_number("leverage", self.leverage, low=0.0, open_low=True)
         if not isinstance(self.commission, Commission):
-            _number("commission", self.commission, low=0.0)
+            check_number("commission", self.commission, low=0.0)
         if not isinstance(self.slippage, Slippage):
-            _number("slippage", self.slippage, low=0.0, high=1.0)
+            check_number("slippage", self.slippage, low=0.0, high=1.0)
         if self.max_exposure is not None:
-            _number("max_exposure", self.max_exposure, low=0.0, open_low=True)
+            check_number("max_exposure", self.max_exposure, low=0.0, open_low=True)
 
     def _check_episode(self) -> None:
-        _integer("skip_frame", self.skip_frame, low=1)
-        _integer("latency", self.latency, low=0)
-        _choice("reward", self.reward, REWARDS)
-        _number("reward_scale", self.reward_scale)
+        check_integer("skip_frame", self.skip_frame, low=1)
+        check_integer("latency", self.latency, low=0)
+        check_choice("reward", self.reward, REWARDS)
+        check_number("reward_scale", self.reward_scale)
         if self.drawdown_call is not None:
-            _number("drawdown_call", self.drawdown_call, low=0.0, high=100.0, open_low=True, unit=" percent")
+            check_number("drawdown_call", self.drawdown_call, low=0.0, high=100.0, open_low=True, unit=" percent")
         if self.target_call is not None:
-            _number("target_call", self.target_call, low=0.0, open_low=True, unit=" percent")
+            check_number("target_call", self.target_call, low=0.0, open_low=True, unit=" percent")
         steps: Any = self.episode_steps
         if isinstance(steps, str) and steps != "auto":
             raise ConfigError(f"episode_steps must be a number, 'auto' or None, got {steps!r}")
         if steps is not None and steps != "auto":
-            _integer("episode_steps", steps, low=1)
+            check_integer("episode_steps", steps, low=1)
 
     def _check_engine(self) -> None:
-        _choice("infos", self.infos, INFOS)
+        check_choice("infos", self.infos, INFOS)
         made = not isinstance(self.cerebro, type) and hasattr(self.cerebro, "adddata")  # a Cerebro is callable too
         if self.cerebro is not None and (made or not callable(self.cerebro)):
             raise ConfigError(
@@ -295,7 +298,7 @@ def _check_size(size: object) -> None:
     if isinstance(size, str):
         percent_of(size)
     else:
-        _number("order_size", size, low=0.0, open_low=True)
+        check_number("order_size", size, low=0.0, open_low=True)
 
 
 def percent_of(text: str) -> float:
@@ -315,50 +318,3 @@ def percent_of(text: str) -> float:
     if not text.endswith("%") or not 0.0 < number < math.inf:
         raise ConfigError(f"order_size must be a positive number of units or a percentage such as '90%', got {text!r}")
     return number / 100.0
-
-
-def _number(
-    name: str,
-    value: object,
-    *,
-    low: float = -math.inf,
-    high: float = math.inf,
-    open_low: bool = False,
-    unit: str = "",
-) -> float:
-    given: Any = value
-    number = math.nan if isinstance(given, bool) or not isinstance(given, numbers.Real) else float(given)
-    if not (math.isfinite(number) and (low < number if open_low else low <= number) and number <= high):
-        bounds = []
-        if low > -math.inf:
-            bounds.append(f"more than {low:g}" if open_low else f"at least {low:g}")
-        if high < math.inf:
-            bounds.append(f"at most {high:g}")
-        of = f" of {' and '.join(bounds)}{unit}" if bounds else ""
-        raise ConfigError(f"{name} must be a number{of}, got {value!r}")
-    return number
-
-
-def _integer(name: str, value: object, *, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-        raise ConfigError(f"{name} must be a whole number of at least {low}, got {value!r}")
-
-
-def _flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be True or False, got {value!r}")
-
-
-def _choice(name: str, value: object, known: Sequence[str], optional: bool = False) -> None:
-    if value is None and optional:
-        return
-    if not isinstance(value, str) or value not in known:
-        raise UnknownNameError.of(name, value, known)
-
-
-def _names(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(x, str) for x in value):
-        raise ConfigError(f"{name} must be a sequence of names such as ('open', 'close'), got {value!r}")
-    if len(set(value)) != len(value):
-        raise ConfigError(f"{name} names a column twice: {value!r}")
-    return tuple(value)

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from vecbt.config import EnvConfig
-from vecbt.errors import ActionError, ClosedError, UnknownNameError
+from vecbt.errors import ActionError, ClosedError, EpisodeError, UnknownNameError
 from vecbt.kernels.layout import Autoreset
 
 __all__ = ["TradingEnv"]
@@ -61,7 +61,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self.config: EnvConfig = plan.config
         self.observation_space = plan.observation_space
         self.action_space = plan.action_space
-        self._closed = False
+        self._closed = self._ended = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin a new episode.
@@ -82,7 +82,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         if seed is None and self._batch.seeds[0] is None:
             seed = self.np_random_seed  # drawn by Gymnasium
         self._batch.reset([seed], None, options.get("sample_type"))
-        return self._first(self._batch.observation()), self._info()
+        self._ended = False
+        return self._first(self._batch.observation()), _unbatched(self._batch.infos(np.ones(1, bool)))
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a step.
@@ -99,10 +100,14 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         given = np.asarray(action)
         if given.shape != self.action_space.shape:
             raise ActionError(f"an action must have the shape {self.action_space.shape}, got {given.shape}")
+        if self._ended:
+            raise EpisodeError("step() after the episode's end: call reset() first")
         batch.step(given.reshape(1, -1))
         rewards, terminations, truncations = batch.flags()
+        terminated, truncated = bool(terminations[0]), bool(truncations[0])
+        self._ended = terminated or truncated
         observation = self._first(batch.observation())
-        return observation, float(rewards[0]), bool(terminations[0]), bool(truncations[0]), self._info()
+        return observation, float(rewards[0]), terminated, truncated, _unbatched(batch.infos())
 
     def close(self) -> None:
         """Release what the environment holds; may be called again."""
@@ -119,9 +124,6 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         if isinstance(observation, dict):
             return {key: part[0] for key, part in observation.items()}
         return observation[0]
-
-    def _info(self) -> dict[str, Any]:
-        return _unbatched(self._batch.infos())
 
 
 def _unbatched(infos: dict[str, Any]) -> dict[str, Any]:

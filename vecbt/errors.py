@@ -109,7 +109,8 @@ class DataError(VecbtError, ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # BaseException pickles by calling cls(*args); the keyword-only arguments need help.
-        return _rebuild_data_error, (type(self), self.message, self.source, self.row, self.column)
+        fields = (type(self), self.message, self.source, self.row, self.column)
+        return _rebuild_data_error, fields, self.__dict__  # which holds the notes too
 
 
 def _rebuild_data_error(

@@ -129,7 +129,7 @@ def test_a_time_cannot_be_counted_in_a_single_bar() -> None:
         ({"time_gap": {"hour": 1}}, "time_gap: unknown unit 'hour'"),
         ({"time_gap": "an hour"}, "time_gap: 'an hour' is no time"),
         *[
-            ({name: value}, f"{name} must be positive, got {value}")
+            ({name: value}, f"{name} must be a number of more than 0, got {value}")
             for name in ("b_alpha", "b_beta")
             for value in (0, -1.0, float("nan"), float("inf"))
         ],

@@ -138,7 +138,7 @@ def test_shapes_are_positive_and_finite() -> None:
     # One after the other: the sampler would never come back from a NaN.
     for name in ("b_alpha", "b_beta"):
         for value in (0.0, -0.5, "two", float("nan"), float("inf"), -1.0):
-            with pytest.raises(ConfigError, match=f"{name} must be positive"):
+            with pytest.raises(ConfigError, match=f"{name} must be a number of more than 0"):
                 draw_sample(TABLE, 0, **{name: value})  # type: ignore[arg-type]
 
 

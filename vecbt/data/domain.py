@@ -10,7 +10,7 @@ import abc
 import dataclasses
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 
 from vecbt.arrays import BoolArray, IntArray
 from vecbt.errors import ConfigError, SamplingError, TooFewBarsError
+from vecbt.settings import check_number
 
 if TYPE_CHECKING:
     from vecbt.data.bars import Bars
@@ -42,10 +43,13 @@ def nanoseconds_of(duration: str | datetime.timedelta | Mapping[str, float], nam
         unknown = set(duration) - set(_NANOSECONDS)
         if unknown:
             raise ConfigError(f"{name}: unknown unit {sorted(unknown)[0]!r}; known: {', '.join(_NANOSECONDS)}")
-        return round(sum(float(number) * _NANOSECONDS[unit] for unit, number in duration.items()))
+    elif not isinstance(duration, str | datetime.timedelta):
+        raise ConfigError(f"{name}: expected a time such as '5D', '36h' or a timedelta, got {duration!r}")
     try:
+        if isinstance(duration, Mapping):
+            return round(sum(float(number) * _NANOSECONDS[unit] for unit, number in duration.items()))
         return int(pd.Timedelta(duration).value)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ConfigError(f"{name}: {duration!r} is no time; write '5D', '36h' or a timedelta") from error
 
 
@@ -66,6 +70,8 @@ def rows_of(duration: Duration, interval: int, name: str) -> int:
     """
     if isinstance(duration, bool) or not isinstance(duration, int | str | datetime.timedelta | Mapping):
         raise ConfigError(f"{name}: expected rows or a time, got {duration!r}")
+    if not isinstance(duration, int) and not interval:
+        raise ConfigError(f"{name}: {duration!r} cannot be counted in rows, as there is 1 bar: give a number of rows")
     rows = duration if isinstance(duration, int) else nanoseconds_of(duration, name) // interval
     if rows < 1:
         raise ConfigError(f"{name}: {duration!r} is {rows} bars of {pd.Timedelta(interval)}; at least 1 is needed")
@@ -94,11 +100,11 @@ class SampleRules:
 
     def __post_init__(self) -> None:
         for name in ("b_alpha", "b_beta"):
-            if not 0.0 < float(getattr(self, name)) < float("inf"):
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)!r}")
+            check_number(name, getattr(self, name), low=0.0, open_low=True)
         if self.start_weekdays is not None:
-            days = tuple(self.start_weekdays)
-            if not days or not set(days) <= set(range(7)):
+            given: Any = self.start_weekdays
+            days = tuple(given) if isinstance(given, Iterable) else (given,)
+            if not isinstance(given, Iterable) or not days or not set(days) <= set(range(7)):
                 raise ConfigError(f"start_weekdays must be numbers from 0 (Monday) to 6 (Sunday), got {days!r}")
             object.__setattr__(self, "start_weekdays", days)
         if self.time_gap is not None and nanoseconds_of(self.time_gap, "time_gap") < 0:
@@ -253,6 +259,8 @@ class RandomDomain(Domain):
 
     def trials(self, lookback: int, bars: int) -> TrialTable:
         """See `Domain.trials`."""
+        for section in self._sections():
+            self._require_room(section, lookback, bars)
         starts, rank = self._episode_starts(bars)
         rows: list[IntArray] = []
         sections: list[tuple[int, int]] = []
@@ -288,7 +296,8 @@ class RandomDomain(Domain):
             raise SamplingError(f"no episode of {bars} bars is admitted: {_counts(rejected, len(first))}")
         return np.flatnonzero(admitted), np.concatenate([[0], np.cumsum(admitted)])
 
-    def _section_trials(self, section: tuple[str, int, int], lookback: int, bars: int, rank: IntArray) -> IntArray:
+    def _require_room(self, section: tuple[str, int, int], lookback: int, bars: int) -> None:
+        """Raise if no rule could be the reason that there is no episode."""
         name, first, end = section
         length = self._trial_length(section)
         needed = max(bars, 1) + 1
@@ -298,6 +307,10 @@ class RandomDomain(Domain):
                 f"{needed} and {lookback} before them. Use more data, or a smaller window, episode_steps or trial",
                 source=self.bars.name,
             )
+
+    def _section_trials(self, section: tuple[str, int, int], lookback: int, bars: int, rank: IntArray) -> IntArray:
+        name, first, end = section
+        length = self._trial_length(section)
         begin = np.arange(first, end - length + 1)
         after = begin + length
         rejected = self.trial.rejections(self.bars, begin, after - 1)

@@ -12,6 +12,7 @@ from vecbt.arrays import FloatArray, IntArray
 from vecbt.data.shared import DataTable
 from vecbt.errors import ConfigError, UnknownNameError
 from vecbt.kernels.sampling import draw_trial
+from vecbt.settings import check_number, check_unsigned
 
 __all__ = ["Sample", "draw_sample"]
 
@@ -81,27 +82,25 @@ def draw_sample(
         **unknown: Anything else is refused.
 
     Raises:
-        ConfigError: If there are no rows of the type.
+        ConfigError: If a value is out of range, or there are no rows of the type.
         UnknownNameError: For an unknown setting.
     """
     if unknown:
         known = ("sample_type", "get_new", "seed", "number", "b_alpha", "b_beta")
         raise UnknownNameError.of("sample setting", next(iter(unknown)), known)
-    if sample_type not in (0, 1):
+    if isinstance(sample_type, bool) or not isinstance(sample_type, int) or sample_type not in (0, 1):
         raise ConfigError(f"sample_type must be 0 (training rows) or 1 (test rows), got {sample_type!r}")
     first, count = table.trials.sections[sample_type]
     if not count:
         raise ConfigError("there are no test rows: make the domain with a test_period")
+    seed = check_unsigned("seed", seed, bits=128)
+    number = check_unsigned("number", number, bits=63)
     alpha, beta = table.trials.shapes[:2]
-    trial = draw_trial(
-        np.uint64(seed & _WORD),
-        np.uint64(seed >> 64),
-        number,
-        first,
-        count,
-        alpha if b_alpha is None else float(b_alpha),
-        beta if b_beta is None else float(b_beta),
-    )
+    if b_alpha is not None:
+        alpha = check_number("b_alpha", b_alpha, low=0.0, open_low=True)
+    if b_beta is not None:
+        beta = check_number("b_beta", b_beta, low=0.0, open_low=True)
+    trial = draw_trial(np.uint64(seed & _WORD), np.uint64(seed >> 64), number, first, count, alpha, beta)
     arrays = table.bars.arena.arrays
     begin, end, _ = table.trials.arena.arrays["trials"][trial].tolist()
     return Sample(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Mapping
 from multiprocessing import reduction
 from typing import Any, NamedTuple
@@ -58,6 +59,7 @@ class Arena:
     def _map(self, descriptor: int, specs: Mapping[str, ArraySpec]) -> None:
         self.specs = dict(specs)
         self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
         offsets, size = _layout(specs)
         # The arrays hold the mapping alive; unmapping it by hand would fail while any of them is in use.
         memory = mmap.mmap(descriptor, size)
@@ -81,11 +83,6 @@ class Arena:
     def __reduce__(self) -> tuple[Any, ...]:
         # DupFd hands the descriptor to a process that is being started.
         return _rebuild, (reduction.DupFd(self.descriptor), self.specs)
-
-    def __del__(self) -> None:
-        descriptor, self.descriptor = getattr(self, "descriptor", -1), -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 def _rebuild(descriptor: Any, specs: Mapping[str, ArraySpec]) -> Arena:
