@@ -32,11 +32,20 @@ _INFOS = (
     "timestamp",
     "order_status",
 )
-_WHOLE_STATS = {Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END}
+_WHOLE_STATS = [int(stat) for stat in (Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END)]
+_STAT_MASKS = ["_" + stat.name.lower() for stat in Stat]
 
 
 class Runner(Protocol):
-    """What brings a batch forward: a pool of workers, or a slice in this process."""
+    """What brings a batch forward: a pool of workers, or the compiled engine in this process.
+
+    Attributes:
+        outputs: The arrays that the last call has written its results to.
+        fresh: Whether these are the caller's to keep, so that there is nothing to copy.
+    """
+
+    outputs: Mapping[str, AnyArray]
+    fresh: bool
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -171,22 +180,21 @@ class Batch:
 
     # -- results -------------------------------------------------------------------------------------------------------
 
-    @property
-    def ended(self) -> BoolArray:
-        """Which environments have ended their episode with the last step; a copy."""
-        return self.arrays["terminations"] | self.arrays["truncations"]
-
-    def observation(self, prefix: str = "") -> Any:
-        """The batch of observations, as the configuration's ``copy`` has it.
-
-        Args:
-            prefix: ``"final_"`` for those of episodes that have ended where the next one has already begun.
-        """
-        copy = self.plan.config.copy
+    def observation(self) -> Any:
+        """The batch of observations, as the configuration's ``copy`` has it."""
+        copy, outputs = self.plan.config.copy and not self.runner.fresh, self.runner.outputs
         parts = {}
         for key, (name, shape) in self._parts.items():
-            array = self.arrays[prefix + name]
+            array = outputs[name]
             parts[key] = (array.copy() if copy else array).reshape(shape)
+        return parts.get("", parts)
+
+    def _final_observation(self, ended: IntArray) -> Any:
+        """Observations of episodes that have ended where the next one has already begun; zeros in all other rows."""
+        parts = {
+            key: _only_rows(self.arrays["final_" + name], ended).reshape(shape)
+            for key, (name, shape) in self._parts.items()
+        }
         return parts.get("", parts)
 
     def _observation_parts(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -203,9 +211,12 @@ class Batch:
         return {"": part(only, plan.observation_space)}
 
     def flags(self) -> tuple[AnyArray, BoolArray, BoolArray]:
-        """Rewards, terminations and truncations; copies."""
-        arrays = self.arrays
-        return arrays["rewards"].copy(), arrays["terminations"].copy(), arrays["truncations"].copy()
+        """Rewards, terminations and truncations; the caller's."""
+        outputs = self.runner.outputs
+        rewards, terminations, truncations = outputs["rewards"], outputs["terminations"], outputs["truncations"]
+        if self.runner.fresh:
+            return rewards, terminations, truncations
+        return rewards.copy(), terminations.copy(), truncations.copy()
 
     def infos(self, mask: BoolArray | None = None) -> dict[str, Any]:
         """The infos of the batch after a step or a reset.
@@ -216,26 +227,33 @@ class Batch:
         mode = self.plan.config.infos
         if mode == "none":
             return {}
-        infos = {} if mode == "episode" else self._columns("", self._all if mask is None else mask)
-        if mask is not None:
-            return infos
-        arrays = self.arrays
-        same_step = self.plan.autoreset == Autoreset.SAME_STEP
+        outputs = self.runner.outputs
+        copy = self.plan.config.copy and not self.runner.fresh
+        infos = {} if mode == "episode" else self._columns(outputs, "", self._all if mask is None else mask, copy)
         # count_nonzero takes a sixth of the time of any()
-        if not (np.count_nonzero(arrays["terminations"]) or np.count_nonzero(arrays["truncations"])):
+        if mask is not None or not (
+            np.count_nonzero(outputs["terminations"]) or np.count_nonzero(outputs["truncations"])
+        ):
             return infos
-        ended = self.ended
-        if not same_step:
-            return infos | self._episode_stats(ended)
-        final = {} if mode == "episode" else self._columns("final_", ended)
-        infos["final_info"] = final | self._episode_stats(ended)
+        ended = outputs["terminations"] | outputs["truncations"]
+        rows = np.flatnonzero(ended)
+        if self.plan.autoreset != Autoreset.SAME_STEP:
+            return infos | self._episode_stats(ended, rows)
+        final = {}
+        if mode == "full":
+            columns = {
+                "final_" + name: _only_columns(self.arrays["final_" + name], rows)
+                for name in ("info_floats", "info_ints", "strategy_info")
+            }
+            columns["final_order_status"] = _only_rows(self.arrays["final_order_status"], rows)
+            final = self._columns(columns, "final_", ended, copy=False)
+        infos["final_info"] = final | self._episode_stats(ended, rows)
         infos["_final_info"] = ended.copy()
-        infos["final_obs"] = self.observation("final_")
+        infos["final_obs"] = self._final_observation(rows)
         infos["_final_obs"] = ended.copy()
         return infos
 
-    def _columns(self, prefix: str, mask: BoolArray) -> dict[str, Any]:
-        arrays, copy = self.arrays, self.plan.config.copy
+    def _columns(self, arrays: Mapping[str, AnyArray], prefix: str, mask: BoolArray, copy: bool) -> dict[str, Any]:
         floats, ints, status = (arrays[prefix + name] for name in ("info_floats", "info_ints", "order_status"))
         if copy:
             floats, ints, status = floats.copy(), ints.copy(), status.copy()
@@ -254,19 +272,33 @@ class Batch:
             infos.update(zip(self.plan.info_keys, own.copy() if copy else own, strict=True))
         return infos
 
-    def _episode_stats(self, ended: BoolArray) -> dict[str, Any]:
-        rows = np.where(ended[:, None], self.arrays["stats"], 0.0)
+    def _episode_stats(self, ended: BoolArray, rows: IntArray) -> dict[str, Any]:
+        # Zeroed memory that nobody has touched costs nothing; an episode or two of thousands end in a step.
+        floats = np.zeros((len(Stat), self.num_envs))
+        floats[:, rows] = self.arrays["stats"][rows].T
+        whole = np.zeros((len(_WHOLE_STATS), self.num_envs), np.int64)
+        whole[:, rows] = self.arrays["stats"][rows][:, _WHOLE_STATS].T
         stats: dict[str, Any] = {}
         for stat in Stat:
-            column = rows[:, stat]
-            if stat in _WHOLE_STATS:
-                column = column.astype(np.int64)
-            elif stat == Stat.OPEN:
-                column = column.astype(bool)
-            name = stat.name.lower()
-            stats[name] = np.ascontiguousarray(column)
-            stats["_" + name] = ended
+            stats[stat.name.lower()] = floats[stat]
+        for number, stat in enumerate(_WHOLE_STATS):
+            stats[Stat(stat).name.lower()] = whole[number]
+        stats["open"] = floats[Stat.OPEN] != 0.0
+        stats.update(dict.fromkeys(_STAT_MASKS, ended))
         return {"episode_stats": stats, "_episode_stats": ended}
+
+
+def _only_rows(array: AnyArray, rows: IntArray) -> AnyArray:
+    """A copy with zeros in all other rows."""
+    copy = np.zeros_like(array)
+    copy[rows] = array[rows]
+    return copy
+
+
+def _only_columns(array: AnyArray, columns: IntArray) -> AnyArray:
+    copy = np.zeros_like(array)
+    copy[:, columns] = array[:, columns]
+    return copy
 
 
 def _some(numbers: list[int]) -> str:

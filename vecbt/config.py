@@ -13,7 +13,7 @@ from vecbt.settings import check_choice, check_flag, check_integer, check_names,
 
 __all__ = ["ACCOUNT_FEATURES", "ACTIONS", "ENGINES", "REWARDS", "Commission", "EnvConfig", "Slippage"]
 
-ENGINES = ("auto", "cerebro")
+ENGINES = ("auto", "cerebro", "compiled")
 ACTIONS = ("discrete", "target_position", "target_percent")
 REWARDS = ("log_return", "pnl")
 NORMALIZATIONS = ("window", "train")

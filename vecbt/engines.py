@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vecbt.batch import Batch
+from vecbt.brokers.compiled.subset import outside_subset
 from vecbt.config import ENGINES, EnvConfig
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.dataserver import DataFeedServer
@@ -22,9 +23,11 @@ __all__ = ["open_batch"]
 class _CerebroRunner:
     """Workers with Backtrader, and the data server they read from if the batch has started it."""
 
+    fresh = False
+
     def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
         self._pool, self.source, self._owned = pool, source, owned
-        self.reset, self.step = pool.reset, pool.step
+        self.reset, self.step, self.outputs = pool.reset, pool.step, pool.arrays
         if owned:
             weakref.finalize(self, source.stop)
 
@@ -64,6 +67,8 @@ def open_batch(
     if engine not in ENGINES:
         raise UnknownNameError.of("engine", engine, ENGINES)
     config = EnvConfig.of(dict(settings))
+    if _choose(engine, config) == "compiled":
+        return _open_compiled(config, data, num_envs, num_workers, autoreset)
     workers = usable_cores() if num_workers is None else num_workers
     source, owned = _open_source(data, workers, context)
     try:
@@ -72,6 +77,44 @@ def open_batch(
         if owned:
             source.stop()
         raise
+
+
+def _choose(engine: str, config: EnvConfig) -> str:
+    """The engine for a configuration: the compiled one wherever it can do what is asked for.
+
+    Raises:
+        ConfigError: If it is asked for by name and cannot.
+    """
+    if engine == "cerebro":
+        return engine
+    reasons = outside_subset(config)
+    if not reasons:
+        return "compiled"
+    if engine == "compiled":
+        raise ConfigError(
+            f"engine='compiled' cannot do this; take engine='cerebro', or change: {'; '.join(reasons)}"
+        )
+    return "cerebro"
+
+
+def _request(config: EnvConfig) -> TableRequest:
+    return TableRequest(
+        tuple(config.features),
+        config.normalize,
+        config.window,
+        1,
+        config.episode_steps,
+        config.skip_frame,
+    )
+
+
+def _open_compiled(config: EnvConfig, data: Any, num_envs: int, threads: int | None, autoreset: Autoreset) -> Batch:
+    source = data if isinstance(data, DataFeedServer) else DataStore(data)
+    plan = make_plan(config, source.table(_request(config)), autoreset)
+    from vecbt.brokers.compiled.runner import CompiledRunner
+
+    runner = CompiledRunner(plan, num_envs, threads)
+    return Batch(plan, num_envs, runner, runner.arrays)
 
 
 def _open_source(data: Any, workers: int, context: str | None) -> tuple[DataStore | DataFeedServer, bool]:
@@ -103,14 +146,7 @@ def _open_cerebro(
     from vecbt.brokers.cerebro.slice import MakeCerebroSlice
 
     cls, _ = strategy_class(config)
-    request = TableRequest(
-        tuple(config.features),
-        config.normalize,
-        config.window,
-        1,
-        config.episode_steps,
-        config.skip_frame,  # type: ignore[arg-type]
-    )
+    request = _request(config)
     table = source.table(request)
     warmup = find_warmup(config, table)
     if warmup - 1 > table.trials.lookback:

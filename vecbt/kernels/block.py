@@ -9,22 +9,25 @@ no references either.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from llvmlite import ir  # noqa: F401  (numba's intrinsics need it imported)
+from llvmlite import ir
 from numba import carray, types
 from numba.extending import intrinsic
 
 from vecbt.arrays import AnyArray
 from vecbt.kernels._jit import helper
 
-__all__ = ["Block"]
+__all__ = ["Block", "Fields", "field"]
 
 _WORDS = 4
 """Words of the block for each array: its address and up to three dimensions."""
 
-_FIELDS: dict[str, tuple[str, int]] = {}
+Fields: TypeAlias = dict[str, tuple[str, int]]
+"""The arrays of a block in their order: dtype and number of dimensions by name."""
+
+_FIELDS: Fields = {}
 
 
 def _pointer_to(element: Any) -> Callable[[int], Any]:
@@ -38,93 +41,102 @@ def _pointer_to(element: Any) -> Callable[[int], Any]:
     return pointer  # type: ignore[no-any-return]
 
 
-_word_pointer = _pointer_to(types.int64)
+@intrinsic  # type: ignore[untyped-decorator]
+def _word(typing_context: Any, block: Any, number: Any) -> Any:
+    """A word of a block. Blocks never change, which LLVM is told: a store elsewhere then costs no new loads here."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        words = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        load = builder.load(builder.gep(words, [arguments[1]]))
+        load.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return load
+
+    return types.int64(types.int64, types.int64), generate
 
 
-def _field(name: str, dtype: str, dimensions: int) -> Callable[[int], Any]:
-    """Enter an array into the block; returns the compiled function that makes it from the block's address."""
-    first = _WORDS * len(_FIELDS)
-    _FIELDS[name] = (dtype, dimensions)
+def field(name: str, dtype: str, dimensions: int, fields: Fields = _FIELDS) -> Callable[[int], Any]:
+    """Enter an array into a kind of block; returns the compiled function that makes it from the block's address."""
+    first = _WORDS * len(fields)
+    fields[name] = (dtype, dimensions)
     pointer = _pointer_to(getattr(types, "boolean" if dtype == "bool" else dtype))
 
     if dimensions == 1:
 
         @helper
         def view(block: int) -> AnyArray:
-            words = carray(_word_pointer(block), (first + 2,))
-            return carray(pointer(words[first]), (words[first + 1],))  # type: ignore[no-any-return]
+            return carray(pointer(_word(block, first)), (_word(block, first + 1),))  # type: ignore[no-any-return]
 
     elif dimensions == 2:
 
         @helper
         def view(block: int) -> AnyArray:
-            words = carray(_word_pointer(block), (first + 3,))
-            return carray(pointer(words[first]), (words[first + 1], words[first + 2]))  # type: ignore[no-any-return]
+            shape = (_word(block, first + 1), _word(block, first + 2))
+            return carray(pointer(_word(block, first)), shape)  # type: ignore[no-any-return]
 
     else:
 
         @helper
         def view(block: int) -> AnyArray:
-            words = carray(_word_pointer(block), (first + 4,))
-            shape = (words[first + 1], words[first + 2], words[first + 3])
-            return carray(pointer(words[first]), shape)  # type: ignore[no-any-return]
+            shape = (_word(block, first + 1), _word(block, first + 2), _word(block, first + 3))
+            return carray(pointer(_word(block, first)), shape)  # type: ignore[no-any-return]
 
     return view
 
 
 # Tables of T rows, read-only, from the data server.
-ohlc = _field("ohlc", "float64", 3)  # (T, K, 4) open, high, low, close of K assets
-features = _field("features", "float32", 1)  # (T * F,) the window's columns row by row; empty with raw_features
-raw_features = _field("raw_features", "float64", 2)  # (T, F) where windows are normalized by themselves; else (0, F)
-price_of = _field("price_of", "int64", 1)  # (F,) the asset in whose price a column of the window is, -1 for none
-stamps = _field("stamps", "int64", 1)  # (T,) UTC nanoseconds at which the bar is known
-trials = _field("trials", "int64", 2)  # (M, 3) see vecbt.kernels.sampling.draw_episode
-starts = _field("starts", "int64", 1)  # (S,)
-rank = _field("rank", "int64", 1)  # (T + 1,) or (0,)
+ohlc = field("ohlc", "float64", 3)  # (T, K, 4) open, high, low, close of K assets
+features = field("features", "float32", 1)  # (T * F,) the window's columns row by row; empty with raw_features
+raw_features = field("raw_features", "float64", 2)  # (T, F) where windows are normalized by themselves; else (0, F)
+price_of = field("price_of", "int64", 1)  # (F,) the asset in whose price a column of the window is, -1 for none
+stamps = field("stamps", "int64", 1)  # (T,) UTC nanoseconds at which the bar is known
+trials = field("trials", "int64", 2)  # (M, 3) see vecbt.kernels.sampling.draw_episode
+starts = field("starts", "int64", 1)  # (S,)
+rank = field("rank", "int64", 1)  # (T + 1,) or (0,)
 # Settings.
-params = _field("params", "float64", 1)  # (len(Param),)
-settings = _field("settings", "int64", 1)  # (len(Setting),)
-account_features = _field("account_features", "int64", 1)  # (A',) AccountFeature
-positions = _field("positions", "float64", 1)  # (P,) multiples of the order size, for target positions
-order_size = _field("order_size", "float64", 1)  # (K,) units, or the negative of a fraction of start_cash
+params = field("params", "float64", 1)  # (len(Param),)
+settings = field("settings", "int64", 1)  # (len(Setting),)
+account_features = field("account_features", "int64", 1)  # (A',) AccountFeature
+positions = field("positions", "float64", 1)  # (P,) multiples of the order size, for target positions
+order_size = field("order_size", "float64", 1)  # (K,) units, or the negative of a fraction of start_cash
 # What the parent asks for; from here on there is a row for each of N environments.
-actions = _field("actions", "float64", 2)  # (N, K) codes or weights
-mask = _field("mask", "bool", 1)  # (N,) which environments to reset
-sample_type = _field("sample_type", "int8", 1)  # (N,) 0 train, 1 test
-seeds = _field("seeds", "uint64", 2)  # (N, 2)
+actions = field("actions", "float64", 2)  # (N, K) codes or weights
+mask = field("mask", "bool", 1)  # (N,) which environments to reset
+sample_type = field("sample_type", "int8", 1)  # (N,) 0 train, 1 test
+seeds = field("seeds", "uint64", 2)  # (N, 2)
 # State.
-clock = _field("clock", "int64", 2)  # (N, len(Clock))
-rows = _field("rows", "float64", 2)  # (N, R) account rows
-previous = _field("previous", "float64", 2)  # (N, R) account rows at the observation before
-track = _field("track", "float64", 2)  # (N, S) running statistics
-sizes = _field("sizes", "float64", 2)  # (N, K) units per buy or sell in this episode
-queue = _field("queue", "float64", 3)  # (N, L, K) decisions on their way, NaN for none
-instructions = _field("instructions", "int64", 2)  # (N, K) Instruction for the current bar
-amounts = _field("amounts", "float64", 2)  # (N, K)
-stop_requests = _field("stop_requests", "bool", 1)  # (N,) the strategy wants the episode to end
+clock = field("clock", "int64", 2)  # (N, len(Clock))
+rows = field("rows", "float64", 2)  # (N, R) account rows
+previous = field("previous", "float64", 2)  # (N, R) account rows at the observation before
+track = field("track", "float64", 2)  # (N, S) running statistics
+sizes = field("sizes", "float64", 2)  # (N, K) units per buy or sell in this episode
+queue = field("queue", "float64", 3)  # (N, L, K) decisions on their way, NaN for none
+instructions = field("instructions", "int64", 2)  # (N, K) Instruction for the current bar
+amounts = field("amounts", "float64", 2)  # (N, K)
+stop_requests = field("stop_requests", "bool", 1)  # (N,) the strategy wants the episode to end
 # Outputs.
-market = _field("market", "float32", 2)  # (N, W * F) the window, row by row; (N, W * F + A) when flattened
-account = _field("account", "float32", 2)  # (N, A)
-rewards = _field("rewards", "float64", 1)  # (N,)
-terminations = _field("terminations", "bool", 1)  # (N,)
-truncations = _field("truncations", "bool", 1)  # (N,)
-info_floats = _field("info_floats", "float64", 2)  # (4 + 2 K, N) cash, value, drawdown, costs, positions, their prices
-info_ints = _field("info_ints", "int64", 2)  # (3, N) bar, start, timestamp
-order_status = _field("order_status", "int8", 2)  # (N, K)
-stats = _field("stats", "float64", 2)  # (N, len(Stat)) of the last ended episode
+market = field("market", "float32", 2)  # (N, W * F) the window, row by row; (N, W * F + A) when flattened
+account = field("account", "float32", 2)  # (N, A)
+rewards = field("rewards", "float64", 1)  # (N,)
+terminations = field("terminations", "bool", 1)  # (N,)
+truncations = field("truncations", "bool", 1)  # (N,)
+info_floats = field("info_floats", "float64", 2)  # (4 + 2 K, N) cash, value, drawdown, costs, positions, their prices
+info_ints = field("info_ints", "int64", 2)  # (3, N) bar, start, timestamp
+order_status = field("order_status", "int8", 2)  # (N, K)
+stats = field("stats", "float64", 2)  # (N, len(Stat)) of the last ended episode
 # The same of an episode that ended in this step, where the next one begins in it too; else (0, ...).
-final_market = _field("final_market", "float32", 2)
-final_account = _field("final_account", "float32", 2)
-final_info_floats = _field("final_info_floats", "float64", 2)
-final_info_ints = _field("final_info_ints", "int64", 2)
-final_order_status = _field("final_order_status", "int8", 2)
+final_market = field("final_market", "float32", 2)
+final_account = field("final_account", "float32", 2)
+final_info_floats = field("final_info_floats", "float64", 2)
+final_info_ints = field("final_info_ints", "int64", 2)
+final_order_status = field("final_order_status", "int8", 2)
 
 
 class Block:
-    """The arrays of a batch, kept alive, and the number that stands for them in kernels.
+    """Arrays of a batch, kept alive, and the number that stands for them in kernels.
 
     Args:
-        arrays: One C-contiguous array for each field above; None for a block of nothing, to compile kernels with.
+        arrays: One C-contiguous array for each field; None for a block of nothing, to compile kernels with.
+        fields: The fields; those above by default.
 
     Attributes:
         address: What kernels are given.
@@ -133,11 +145,11 @@ class Block:
         TypeError: If an array does not have the dtype and dimensions of its field.
     """
 
-    def __init__(self, arrays: Mapping[str, AnyArray] | None) -> None:
-        self._words = np.zeros(_WORDS * len(_FIELDS), np.int64)
-        self._arrays = [] if arrays is None else [arrays[name] for name in _FIELDS]
-        for number, (name, array) in enumerate(zip(_FIELDS, self._arrays, strict=False)):
-            dtype, dimensions = _FIELDS[name]
+    def __init__(self, arrays: Mapping[str, AnyArray] | None, fields: Fields = _FIELDS) -> None:
+        self._words = np.zeros(_WORDS * len(fields), np.int64)
+        self._arrays = [] if arrays is None else [arrays[name] for name in fields]
+        for number, (name, array) in enumerate(zip(fields, self._arrays, strict=False)):
+            dtype, dimensions = fields[name]
             if name == "features":
                 array = array.reshape(-1)  # a view of a contiguous array
             if array.dtype != dtype or array.ndim != dimensions or not array.flags.c_contiguous:

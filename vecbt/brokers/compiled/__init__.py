@@ -1,0 +1,1 @@
+"""Backtrader's broker, compiled."""

@@ -1,0 +1,113 @@
+"""The steps of many environments in one compiled loop: orders, the broker's bars, and what a step returns."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from vecbt.brokers.compiled import book as k
+from vecbt.brokers.compiled.broker import next_bar, open_book
+from vecbt.brokers.compiled.intake import place
+from vecbt.kernels import block as b
+from vecbt.kernels._jit import helper, kernel
+from vecbt.kernels.actions import instruct
+from vecbt.kernels.episode import decide, end_step, enter_bar, keep_outputs, open_episode, write_closes, write_outputs
+from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, Row, Setting
+
+__all__ = ["Work", "work"]
+
+
+class Work(IntEnum):
+    """What to do with a range of environments."""
+
+    RESET = 0  #: begin episodes where the mask says so
+    STEP = 1  #: `RUN`, then `PUBLISH`
+    RUN = 2  #: a step's bars
+    PUBLISH = 3  #: what the step returns; somebody may have written the rewards in between
+
+
+@helper
+def _begin_episode(block: int, book: int, e: int) -> None:
+    open_episode(block, e)
+    open_book(block, book, e)
+    write_closes(block, e)
+
+
+@helper
+def _run_bar(block: int, book: int, e: int, first_bar: bool) -> None:
+    if instruct(block, e, first_bar) > 0:
+        place(block, book, e)
+    next_bar(block, book, e, b.clock(block)[e, Clock.BAR] + 1)
+    enter_bar(block, e)
+    decide(block, e)
+
+
+@helper
+def _run(block: int, book: int, e: int) -> None:
+    """The bars of a step; an environment that is to be reset in it begins its next episode and is RESETTING."""
+    clock = b.clock(block)[e]
+    b.rewards(block)[e] = 0.0
+    b.terminations(block)[e] = False
+    b.truncations(block)[e] = False
+    if clock[Clock.PHASE] == Phase.RUNNING:
+        row, previous = b.rows(block)[e], b.previous(block)[e]
+        clock[Clock.STEP] += 1
+        for asset in range(b.order_status(block).shape[1]):
+            row[Row.ASSETS + asset * 4 + Asset.STATUS] = 0.0
+        for column in range(row.shape[0]):
+            previous[column] = row[column]
+        for number in range(b.settings(block)[Setting.SKIP]):
+            if clock[Clock.PHASE] == Phase.RUNNING or clock[Clock.PHASE] == Phase.CLOSING:
+                _run_bar(block, book, e, number == 0)
+        if clock[Clock.PHASE] == Phase.CLOSING:
+            # A call has ended the episode on the step's last bar: one more to close the positions.
+            _run_bar(block, book, e, False)
+    elif clock[Clock.PHASE] == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.NEXT_STEP:
+        clock[Clock.EPISODE] += 1
+        _begin_episode(block, book, e)
+        clock[Clock.PHASE] = Phase.RESETTING
+
+
+@helper
+def _publish(block: int, book: int, e: int) -> int:
+    """What environment ``e`` shows after a step; returns how many of its orders wait."""
+    clock = b.clock(block)[e]
+    if clock[Clock.PHASE] == Phase.RESETTING:
+        clock[Clock.PHASE] = Phase.RUNNING
+    else:
+        end_step(block, e)
+        if clock[Clock.PHASE] == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.SAME_STEP:
+            write_outputs(block, e)
+            keep_outputs(block, e)
+            clock[Clock.EPISODE] += 1
+            _begin_episode(block, book, e)
+    write_outputs(block, e)
+    counts = k.counts(book)[e]
+    return counts[k.Queue.PENDING] + counts[k.Queue.SUBMITTED]  # type: ignore[no-any-return]
+
+
+@kernel
+def work(kind: int, block: int, book: int, low: int, high: int) -> int:
+    """Do a piece of work for the environments ``low <= e < high``.
+
+    Args:
+        kind: `Work`.
+        block: Address of the batch's block.
+        book: Address of the broker's book.
+        low: First environment.
+        high: Environment after the last.
+
+    Returns:
+        The most orders that wait in any of them.
+    """
+    longest = 0
+    for e in range(low, high):
+        if kind == Work.RESET:
+            if b.mask(block)[e]:
+                _begin_episode(block, book, e)
+                write_outputs(block, e)
+            continue
+        if kind != Work.PUBLISH:
+            _run(block, book, e)
+        if kind != Work.RUN:
+            longest = max(longest, _publish(block, book, e))
+    return longest
