@@ -46,4 +46,4 @@ def kernel(function: F) -> F:
 
 def helper(function: F) -> F:
     """Compile a function that only other kernels call; LLVM inlines it where that pays."""
-    return numba.njit(error_model="numpy")(function)  # type: ignore[no-any-return]
+    return numba.njit(error_model="numpy", forceinline=True)(function)  # type: ignore[no-any-return]

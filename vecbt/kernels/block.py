@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from vecbt.arrays import AnyArray
-from vecbt.kernels._jit import helper
 
 __all__ = ["Block", "Fields", "field"]
 
@@ -30,57 +30,54 @@ Fields: TypeAlias = dict[str, tuple[str, int]]
 _FIELDS: Fields = {}
 
 
-def _pointer_to(element: Any) -> Callable[[int], Any]:
+def field(name: str, dtype: str, dimensions: int, fields: Fields = _FIELDS) -> Callable[[int], Any]:
+    """Enter an array into a kind of block; returns the function that makes it from the block's address, for kernels.
+
+    An intrinsic rather than a compiled function of its own: there are dozens, and each would take a twentieth of a
+    second to compile.
+    """
+    first = _WORDS * len(fields)
+    fields[name] = (dtype, dimensions)
+    array_type = types.Array(getattr(types, "boolean" if dtype == "bool" else dtype), dimensions, "C")
+    size = np.dtype(dtype).itemsize
+
     @intrinsic  # type: ignore[untyped-decorator]
-    def pointer(typing_context: Any, address: Any) -> Any:
+    def view(typing_context: Any, block: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+            words = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
 
-        return types.CPointer(element)(types.int64), generate
+            def word(number: int) -> Any:
+                load = builder.load(builder.gep(words, [ir.IntType(64)(first + number)]))
+                # A block never changes. LLVM is told, so that a store elsewhere costs no new load here.
+                load.set_metadata("invariant.load", builder.module.add_metadata([]))
+                return load
 
-    return pointer  # type: ignore[no-any-return]
+            array = context.make_array(array_type)(context, builder)
+            shape = [word(1 + axis) for axis in range(dimensions)]
+            strides = [ir.IntType(64)(size)]
+            for extent in reversed(shape[1:]):
+                strides.insert(0, builder.mul(strides[0], extent))
+            data = builder.inttoptr(word(0), array.data.type)
+            itemsize = context.get_constant(types.intp, size)
+            populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
+            return array._getvalue()
+
+        return array_type(types.int64), generate
+
+    return view  # type: ignore[no-any-return]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _word(typing_context: Any, block: Any, number: Any) -> Any:
-    """A word of a block. Blocks never change, which LLVM is told: a store elsewhere then costs no new loads here."""
+def assume(typing_context: Any, condition: Any) -> Any:
+    """Tell LLVM what is certain, so that it drops the code for everything else."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        words = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        load = builder.load(builder.gep(words, [arguments[1]]))
-        load.set_metadata("invariant.load", builder.module.add_metadata([]))
-        return load
+        bit = ir.IntType(1)
+        declared = builder.module.declare_intrinsic("llvm.assume", (), ir.FunctionType(ir.VoidType(), [bit]))
+        builder.call(declared, [context.cast(builder, arguments[0], signature.args[0], types.boolean)])
+        return context.get_dummy_value()
 
-    return types.int64(types.int64, types.int64), generate
-
-
-def field(name: str, dtype: str, dimensions: int, fields: Fields = _FIELDS) -> Callable[[int], Any]:
-    """Enter an array into a kind of block; returns the compiled function that makes it from the block's address."""
-    first = _WORDS * len(fields)
-    fields[name] = (dtype, dimensions)
-    pointer = _pointer_to(getattr(types, "boolean" if dtype == "bool" else dtype))
-
-    if dimensions == 1:
-
-        @helper
-        def view(block: int) -> AnyArray:
-            return carray(pointer(_word(block, first)), (_word(block, first + 1),))  # type: ignore[no-any-return]
-
-    elif dimensions == 2:
-
-        @helper
-        def view(block: int) -> AnyArray:
-            shape = (_word(block, first + 1), _word(block, first + 2))
-            return carray(pointer(_word(block, first)), shape)  # type: ignore[no-any-return]
-
-    else:
-
-        @helper
-        def view(block: int) -> AnyArray:
-            shape = (_word(block, first + 1), _word(block, first + 2), _word(block, first + 3))
-            return carray(pointer(_word(block, first)), shape)  # type: ignore[no-any-return]
-
-    return view
+    return types.void(condition), generate
 
 
 # Tables of T rows, read-only, from the data server.

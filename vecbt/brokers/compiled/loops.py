@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import numpy as np
+
 from vecbt.brokers.compiled import book as k
 from vecbt.brokers.compiled.broker import next_bar, open_book
 from vecbt.brokers.compiled.intake import place
@@ -11,9 +13,14 @@ from vecbt.kernels import block as b
 from vecbt.kernels._jit import helper, kernel
 from vecbt.kernels.actions import instruct
 from vecbt.kernels.episode import decide, end_step, enter_bar, keep_outputs, open_episode, write_closes, write_outputs
+from vecbt.kernels.prefetch import prefetch_bar
 from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, Row, Setting
 
 __all__ = ["Work", "work"]
+
+
+_AHEAD = np.uint64(4)
+"""Environments between one's turn and the hint what it will read."""
 
 
 class Work(IntEnum):
@@ -55,12 +62,13 @@ def _run(block: int, book: int, e: int) -> None:
             row[Row.ASSETS + asset * 4 + Asset.STATUS] = 0.0
         for column in range(row.shape[0]):
             previous[column] = row[column]
-        for number in range(b.settings(block)[Setting.SKIP]):
-            if clock[Clock.PHASE] == Phase.RUNNING or clock[Clock.PHASE] == Phase.CLOSING:
-                _run_bar(block, book, e, number == 0)
-        if clock[Clock.PHASE] == Phase.CLOSING:
-            # A call has ended the episode on the step's last bar: one more to close the positions.
-            _run_bar(block, book, e, False)
+        number = 0
+        # A call that ends the episode on the step's last bar takes one bar more to close the positions.
+        while clock[Clock.PHASE] == Phase.CLOSING or (
+            clock[Clock.PHASE] == Phase.RUNNING and number < b.settings(block)[Setting.SKIP]
+        ):
+            _run_bar(block, book, e, number == 0)
+            number += 1
     elif clock[Clock.PHASE] == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.NEXT_STEP:
         clock[Clock.EPISODE] += 1
         _begin_episode(block, book, e)
@@ -100,7 +108,18 @@ def work(kind: int, block: int, book: int, low: int, high: int) -> int:
         The most orders that wait in any of them.
     """
     longest = 0
-    for e in range(low, high):
+    b.assume(b.ohlc(block).shape[1] == 1)
+    b.assume(b.instructions(block).shape[1] == 1)
+    b.assume(b.actions(block).shape[1] == 1)
+    b.assume(b.sizes(block).shape[1] == 1)
+    b.assume(b.order_status(block).shape[1] == 1)
+    b.assume(k.held(book).shape[1] == 1)
+    b.assume(k.schemes(book).shape[0] == 1)
+    # Unsigned: numba lets a signed index count from the end, which costs a step a sixth of its time.
+    end = np.uint64(high)
+    for e in range(np.uint64(low), end):
+        if e + _AHEAD < end:
+            prefetch_bar(block, e + _AHEAD)
         if kind == Work.RESET:
             if b.mask(block)[e]:
                 _begin_episode(block, book, e)
