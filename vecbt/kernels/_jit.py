@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from llvmlite import ir
+from numba import types
 from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
+from numba.extending import intrinsic
 
-__all__ = ["helper", "kernel"]
+__all__ = ["Native", "call_native", "helper", "kernel"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,5 +49,44 @@ def kernel(function: F) -> F:
 
 
 def helper(function: F) -> F:
-    """Compile a function that only other kernels call; LLVM inlines it where that pays."""
+    """Compile a function that only other kernels call.
+
+    It is always inlined: left to itself LLVM keeps large ones apart, and what it then cannot see (that an index is not
+    negative, that a status is never an error) doubles the time of a step.
+    """
     return numba.njit(error_model="numpy", forceinline=True)(function)  # type: ignore[no-any-return]
+
+
+class Native:
+    """A function of integers that kernels of any module call through its address, and so contain no copy of.
+
+    Args:
+        function: Takes so many int64 and returns one.
+    """
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self.function = function
+        self._compiled: Any = None
+
+    @property
+    def address(self) -> int:
+        """Address of the compiled function; compiles it, or loads it from the cache, when it is first asked for."""
+        if self._compiled is None:
+            signature = ([types.int64] * self.function.__code__.co_argcount, types.int64)
+            self._compiled = CFunc(self.function, signature, locals={}, options={"error_model": "numpy"})
+            self._compiled._cache = _PackageCache(self.function)
+            self._compiled.compile()
+        return self._compiled.address  # type: ignore[no-any-return]
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def call_native(typing_context: Any, address: Any, *arguments: Any) -> Any:
+    """Call the function at an address with int64 arguments; for kernels."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        word = ir.IntType(64)
+        passed = [builder.extract_value(values[1], number) for number in range(len(signature.args[1]))]
+        kind = ir.FunctionType(word, [word] * len(passed))
+        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), passed)
+
+    return types.int64(address, types.StarArgTuple(arguments)), generate

@@ -16,7 +16,7 @@ import numpy as np
 
 from vecbt.arrays import IntArray
 from vecbt.brokers.compiled.loops import work
-from vecbt.kernels._jit import kernel
+from vecbt.kernels._jit import call_native, kernel
 from vecbt.shm.process import usable_cores
 from vecbt.shm.slices import partition
 from vecbt.shm.words import add, post, wait_for
@@ -55,7 +55,7 @@ def thread_count(num_envs: int, limit: int | None) -> int:
 
 
 @kernel
-def _help(words: IntArray, number: int, helpers: int, low: int, high: int, yields: int, limit: IntArray) -> int:
+def _help(work: int, words: IntArray, number: int, helpers: int, low: int, high: int, yields: int, limit: IntArray) -> int:
     """Body of a helper: do the work of every ticket until told to stop; returns the last ticket."""
     at, ticket = _FIRST + number * _STRIDE, 0
     while True:
@@ -64,13 +64,23 @@ def _help(words: IntArray, number: int, helpers: int, low: int, high: int, yield
             pass
         if words[at + _KIND] == _STOP:
             return ticket
-        words[at + _ANSWER] = work(words[at + _KIND], words[at + _BLOCK], words[at + _BOOK], low, high)
+        kind, block, book = words[at + _KIND], words[at + _BLOCK], words[at + _BOOK]
+        words[at + _ANSWER] = call_native(work, kind, block, book, low, high)
         add(words, ARRIVED, ticket * helpers, PARENT_ASLEEP)
 
 
 @kernel
 def _lead(
-    words: IntArray, kind: int, block: int, book: int, share: int, helpers: int, ticket: int, yields: int, limit: IntArray
+    work: int,
+    words: IntArray,
+    kind: int,
+    block: int,
+    book: int,
+    share: int,
+    helpers: int,
+    ticket: int,
+    yields: int,
+    limit: IntArray,
 ) -> int:
     """Set the helpers to work, do the first ``share`` environments, and wait for the others."""
     for number in range(helpers):
@@ -79,7 +89,7 @@ def _lead(
         words[at + _BLOCK] = block
         words[at + _BOOK] = book
         post(words, at, ticket, at + _ASLEEP)
-    longest = work(kind, block, book, 0, share)
+    longest = call_native(work, kind, block, book, 0, share)
     while not wait_for(words, ARRIVED, ticket * helpers, PARENT_ASLEEP, SPINS, yields, limit):
         pass
     for number in range(helpers):
@@ -100,13 +110,14 @@ class Crew:
         self._bounds = partition(num_envs, threads)
         self._patience = patience(threads, usable_cores())
         self._limit = np.array([1, 0])
+        self._work = work.address
         self._start_helpers()
 
     def _start_helpers(self) -> None:
         self._process, self._ticket = os.getpid(), 0
         self._words: IntArray = np.zeros(control_words(self.threads - 1), np.int64)
         for number, (low, high) in enumerate(self._bounds[1:]):
-            arguments = (self._words, number, self.threads - 1, low, high, self._patience, self._limit)
+            arguments = (work.address, self._words, number, self.threads - 1, low, high, self._patience, self._limit)
             threading.Thread(target=_help, args=arguments, name=f"vecbt-helper-{number}", daemon=True).start()
         self._finalizer = weakref.finalize(self, _dismiss, self._words, self.threads - 1, self._process)
 
@@ -116,14 +127,12 @@ class Crew:
         Returns:
             The most orders that wait in any environment.
         """
-        share = self._bounds[0][1]
-        if self.threads == 1:
-            return work(kind, block, book, 0, share)
         if self._process != os.getpid():
             self._start_helpers()  # a forked child has none
         self._ticket += 1
+        share, helpers = self._bounds[0][1], self.threads - 1
         return _lead(
-            self._words, kind, block, book, share, self.threads - 1, self._ticket, self._patience, self._limit
+            self._work, self._words, kind, block, book, share, helpers, self._ticket, self._patience, self._limit
         )
 
     def close(self) -> None:
