@@ -13,7 +13,18 @@ from vecbt.arrays import AnyArray, FloatArray, IntArray
 from vecbt.config import ACCOUNT_FEATURES, Commission, EnvConfig, percent_of
 from vecbt.data.shared import DataTable
 from vecbt.errors import ConfigError
-from vecbt.kernels.layout import ActionKind, Autoreset, Clock, Param, RewardKind, Setting, Stat, row_width, track_width
+from vecbt.kernels.layout import (
+    REWARD_STATE,
+    ActionKind,
+    Autoreset,
+    Clock,
+    Param,
+    RewardKind,
+    Setting,
+    Stat,
+    row_width,
+    track_width,
+)
 from vecbt.kernels.observe import account_width
 from vecbt.shm.arena import ArraySpec
 
@@ -92,6 +103,7 @@ class Plan:
             "rows": ArraySpec((n, width), "float64"),
             "previous": ArraySpec((n, width), "float64"),
             "track": ArraySpec((n, track_width(k)), "float64"),
+            "reward_state": ArraySpec((n, REWARD_STATE), "float64"),
             "sizes": ArraySpec((n, k), "float64"),
             "queue": ArraySpec((n, self.config.latency, k), "float64"),
             "instructions": ArraySpec((n, k), "int64"),

@@ -97,6 +97,7 @@ clock = _field("clock", "int64", 2)  # (N, len(Clock))
 rows = _field("rows", "float64", 2)  # (N, R) account rows
 previous = _field("previous", "float64", 2)  # (N, R) account rows at the observation before
 track = _field("track", "float64", 2)  # (N, S) running statistics
+reward_state = _field("reward_state", "float64", 2)  # (N, REWARD_STATE) what the reward keeps, 0 at an episode's start
 sizes = _field("sizes", "float64", 2)  # (N, K) units per buy or sell in this episode
 queue = _field("queue", "float64", 3)  # (N, L, K) decisions on their way, NaN for none
 instructions = _field("instructions", "int64", 2)  # (N, K) Instruction for the current bar

@@ -51,6 +51,9 @@ def open_episode(block: int, e: int) -> None:
     clock[Clock.REASON] = Reason.NONE
     clock[Clock.LIMITED] = 1 if bars > 0 else 0
     open_account(b.track(block)[e], params[Param.START_CASH])
+    reward_state = b.reward_state(block)[e]
+    for i in range(reward_state.shape[0]):
+        reward_state[i] = 0.0
     clear_queue(b.queue(block)[e])
     b.stop_requests(block)[e] = False
     lot, sizes, ohlc = params[Param.LOT], b.sizes(block)[e], b.ohlc(block)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "REWARD_STATE",
     "AccountFeature",
     "ActionKind",
     "Asset",
@@ -27,6 +28,10 @@ __all__ = [
     "row_width",
     "track_width",
 ]
+
+
+REWARD_STATE = 8
+"""Numbers (float64) that a reward may keep from step to step of an episode."""
 
 
 class Row(IntEnum):
@@ -156,12 +161,13 @@ class Param(IntEnum):
     DRAWDOWN_SCALE = 3  #: percent; BTGym's 10 where there is no call
     TARGET_SCALE = 4  #: percent; BTGym's 10 where there is no call
     REWARD_SCALE = 5
-    LOT = 6
-    YEAR = 7  #: bars in a year of these data
-    TRIAL_ALPHA = 8  #: shapes of the Beta distributions of trials, then of episodes
-    TRIAL_BETA = 9
-    EPISODE_ALPHA = 10
-    EPISODE_BETA = 11
+    GAMMA = 6  #: discount of the potential that shapes BTGym's rewards
+    LOT = 7
+    YEAR = 8  #: bars in a year of these data
+    TRIAL_ALPHA = 9  #: shapes of the Beta distributions of trials, then of episodes
+    TRIAL_BETA = 10
+    EPISODE_ALPHA = 11
+    EPISODE_BETA = 12
 
 
 class Setting(IntEnum):
@@ -198,6 +204,9 @@ class RewardKind(IntEnum):
     EXTERNAL = 0  #: somebody else has written it
     LOG_RETURN = 1
     PNL = 2
+    BTGYM = 3
+    BTGYM_POTENTIAL = 4
+    DIFFERENTIAL_SHARPE = 5
 
 
 class Autoreset(IntEnum):
