@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core.caching import FunctionCache
 
-__all__ = ["helper", "kernel"]
+__all__ = ["helper", "kernel", "uncached"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,3 +47,8 @@ def kernel(function: F) -> F:
 def helper(function: F) -> F:
     """Compile a function that only other kernels call; LLVM inlines it where that pays."""
     return numba.njit(error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
+def uncached(function: F) -> F:
+    """Compile a function that Python calls and that closes over a user's: numba never finds such a one on disk."""
+    return numba.njit(nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from vecbt.kernels.account import mark_bar, open_account, summarize
 from vecbt.kernels.actions import clear_queue
 from vecbt.kernels.layout import Asset, Clock, Param, Phase, Reason, RewardKind, Row, Setting, Stat, Track
 from vecbt.kernels.observe import write_observation
-from vecbt.kernels.reward import reward_of
+from vecbt.kernels.reward import log_return, reward_of, sample_bar
 from vecbt.kernels.sampling import draw_episode
 
 __all__ = ["decide", "end_step", "enter_bar", "keep_outputs", "open_episode", "write_closes", "write_outputs"]
@@ -90,6 +90,9 @@ def enter_bar(block: int, e: int) -> None:
     reason = mark_bar(b.rows(block)[e], b.track(block)[e], b.params(block), b.ohlc(block).shape[1])
     if clock[Clock.PHASE] == Phase.RUNNING:
         clock[Clock.REASON] = reason
+    if b.settings(block)[Setting.REWARD] == RewardKind.BTGYM:
+        flat = _is_flat(block, e)
+        sample_bar(b.reward_state(block)[e], b.rows(block)[e], b.track(block)[e], b.params(block), flat)
 
 
 @helper
@@ -115,11 +118,15 @@ def end_step(block: int, e: int) -> None:
     """The reward and the flags of a step, and the statistics of an episode that has ended with it."""
     clock, track, row, rewards = b.clock(block)[e], b.track(block)[e], b.rows(block)[e], b.rewards(block)
     params, kind = b.params(block), b.settings(block)[Setting.REWARD]
-    if kind != RewardKind.EXTERNAL:
-        rewards[e] = reward_of(kind, b.previous(block)[e], row, params)
-    track[Track.REWARD] += rewards[e]
     ended = clock[Clock.PHASE] == Phase.ENDED
     terminated = ended and clock[Clock.REASON] >= Reason.DRAWDOWN_CALL
+    if kind == RewardKind.LOG_RETURN:  # the default comes first: this runs twenty million times a second
+        rewards[e] = log_return(b.previous(block)[e], row, params)
+    elif kind != RewardKind.EXTERNAL:
+        state, skip = b.reward_state(block)[e], b.settings(block)[Setting.SKIP]
+        settled = terminated or _is_flat(block, e)
+        rewards[e] = reward_of(kind, b.previous(block)[e], row, track, state, params, skip, settled)
+    track[Track.REWARD] += rewards[e]
     b.terminations(block)[e] = terminated
     b.truncations(block)[e] = ended and not terminated
     if ended:

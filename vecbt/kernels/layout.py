@@ -35,7 +35,7 @@ REWARD_STATE = 8
 
 
 class Row(IntEnum):
-    """Columns of an account row (float64). After them come `Asset` columns, a group for each asset."""
+    """Columns of an account row (float64). After them come `Asset` columns, a group of four for each asset."""
 
     CASH = 0  #: cash, in currency
     VALUE = 1  #: value of the account: cash and positions
@@ -50,7 +50,7 @@ class Row(IntEnum):
 
 
 class Asset(IntEnum):
-    """Columns of one asset within an account row, from ``Row.ASSETS + asset * len(Asset)`` on."""
+    """Columns of one asset within an account row: asset k's size is in ``Row.ASSETS + 4 * k + Asset.SIZE``."""
 
     SIZE = 0  #: position in units, negative when short
     PRICE = 1  #: average price of the position; 0 when flat
