@@ -168,7 +168,7 @@ def draw_setting(choices: Choices, price: float) -> Setting:
             config[name] = not default
     config["commission"] = _draw_commission(choices, price)
     if choices.one((False, False, True)):
-        config["leverage"] = choices.one((2.0, 1.5, 4.0, 10.0, 0.7))
+        config["leverage"] = choices.one((2.0, 10.0, 1.5, 25.0, 4.0, 0.7))
     if choices.one((False, True)):
         config["slippage"] = _draw_slippage(choices, price)
     return Setting("drawn", config)

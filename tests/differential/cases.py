@@ -22,7 +22,14 @@ from vecbt.data.bars import Bars
 __all__ = ["Case", "make_case", "numbered"]
 
 WEIGHTS = (0.0, 1.0, -1.0, 0.5, -0.5, 0.97, -0.3, 0.1, 1e-4)
-POSITIONS = ((-1.0, 0.0, 1.0), (0.0, 1.0), (-2.0, -1.0, 0.0, 0.7, 1.3, 3.0), (-4.507, 1.0), (-0.9, 0.0, 0.4, 1.1))
+POSITIONS = (
+    (-1.0, 0.0, 1.0),
+    (0.0, 1.0),
+    (-2.0, -1.0, 0.0, 0.7, 1.3, 3.0),
+    (-4.507, 1.0),
+    (-0.9, 0.0, 0.4, 1.1),
+    (-0.71, 1.0, -0.3, 0.37, 0.93),
+)
 AUTORESETS = ("NextStep", "SameStep", "Disabled")
 HABITS = ((5, 2, 2, 1), (1, 4, 4, 1), (6, 3, 1, 1), (2, 8, 1, 1), (2, 1, 8, 1))
 """How often hold, buy, sell and close are chosen; with other actions the first choices."""
@@ -103,7 +110,12 @@ class Case:
             if config.get(name)
         }  # fmt: skip
         given |= {name for name in ("skip_frame", "latency", "window") if config[name] > (name == "skip_frame")}
-        given |= {config["actions"], config["reward"], self.prices, self.autoreset}
+        given |= {
+            config["actions"],
+            getattr(config["reward"], "__name__", config["reward"]),
+            self.prices,
+            self.autoreset,
+        }
         given.add("episodes to the end of the data" if config["episode_steps"] is None else "episodes of a length")
         return given | Setting("", self.whole_config).traits
 
@@ -121,7 +133,8 @@ def make_case(choices: Choices, number: int = -1, given: tuple[int, ...] | None 
         number: The number it is to have.
         given: Actions; None for random ones.
     """
-    prices = choices.one(PRICES)
+    reckless = choices.one((False,) * 9 + (True,))  # all on credit, in a market with gaps: such accounts are ruined
+    prices = "gaps" if reckless else choices.one(PRICES)
     skip = choices.one((1, 1, 1, 2, 3))
     window = choices.one((1, 4, 0))
     episode_steps = choices.one((25, 40, 60, 90, None, None, 6, choices.one((1, 2, 13))))
@@ -137,18 +150,22 @@ def make_case(choices: Choices, number: int = -1, given: tuple[int, ...] | None 
         "normalize": choices.one((None, "window")),
         "account_features": _draw_account_features(choices, needed=window == 0),
         "flatten": choices.one((False, False, True)),
-        "actions": choices.one(("discrete", "target_position", "target_percent")),
+        "actions": choices.one(("discrete", "target_position", "target_percent", "target_percent")),
         "skip_frame": skip,
         "latency": choices.one((0, 0, 1, 2)),
         "max_exposure": choices.one((None, None, 1.0, 0.6)),
         "reward": choices.one(tuple(REWARDS)),
         "reward_scale": choices.one((1.0, 100.0, 0.3)),
+        "gamma": choices.one((0.99, 0.9, 1.0)),
         "drawdown_call": choices.one((None, None, choices.number(0.5, 40.0))),
         "target_call": choices.one((None, None, choices.number(0.1, 30.0))),
         "close_out": choices.one((False, True)),
         "episode_steps": episode_steps,
         "copy": choices.one((True, True, False)),
     }
+    if reckless:
+        setting = Setting("reckless", {"leverage": 25.0, "shortcash": choices.one((True, False))})
+        config.update(max_exposure=None, drawdown_call=None, target_call=None)
     config["positions"] = (-1.0, 0.0, 1.0)
     if config["actions"] == "target_position":
         config["positions"] = choices.one(POSITIONS)
@@ -193,9 +210,9 @@ def _draw_sizes(choices: Choices, setting: Setting, config: dict[str, Any], low:
     cost = tied_up + commission.rate * (1.0 if commission.per_unit else price)
     largest = max(*config["positions"], 0.0) or 1.0
     most = cash / (cost * largest)
-    share = choices.one((0.3, 0.05, 0.9, 0.99, choices.number(0.02, 0.99)))
+    share = choices.one((0.3, 0.9, 0.99, choices.number(0.02, 0.99)))
     size = most * share
-    kind = choices.one(("whole", "hundredths", "tenths", "raw", "percent"))
+    kind = choices.one(("whole", "hundredths", "tenths", "raw", "raw", "percent"))
     step = {"whole": 1.0, "tenths": 10.0, "hundredths": 100.0}.get(kind, 1.0)
     highest_percent = 100.0 * most * low / cash  # at lower prices a percentage is more units, and a margin stays
     if kind == "percent" and highest_percent >= 1.0:

@@ -53,6 +53,15 @@ class Record:
     stats: dict[str, float] | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """What BTGym's rewards know of a bar: the open profit and that of the trades closed on it, in currency."""
+
+    unrealized: float
+    realized: float
+    is_open: bool
+
+
 @dataclasses.dataclass
 class Step:
     """What a reward may depend on.
@@ -61,6 +70,7 @@ class Step:
         before: The account at the observation before.
         after: The account now.
         terminated: Whether the episode has been terminated with this step.
+        bars: All bars since the first observation.
         config: The configuration, defaults included.
         state: Whatever a reward has to remember; empty at an episode's start.
     """
@@ -68,20 +78,84 @@ class Step:
     before: Account
     after: Account
     terminated: bool
+    bars: list[Bar]
     config: Any
-    state: dict[str, Any]
+    state: dict[str, float]
 
 
 def log_return(step: Step) -> float:
-    return math.log(max(step.after.value, 1e-8 * step.config.start_cash) / step.before.value)
+    return step.config.reward_scale * math.log(max(step.after.value, 1e-8 * step.config.start_cash) / step.before.value)
 
 
 def pnl(step: Step) -> float:
-    return step.after.value - step.before.value
+    return step.config.reward_scale * (step.after.value - step.before.value)
 
 
-REWARDS: dict[str, Callable[[Step], float]] = {"log_return": log_return, "pnl": pnl}
-"""Rewards by name, without ``reward_scale``."""
+def btgym(step: Step) -> float:
+    config, frame = step.config, step.config.skip_frame
+    unit = _btgym_unit(config)
+    open_profits = [0.0] * 4 + [bar.unrealized / unit for bar in step.bars]
+    profits = [0.0] * 4 + [bar.realized / unit for bar in step.bars]
+    held = 0
+    while held < len(step.bars) and step.bars[-1 - held].is_open:
+        held += 1
+    shaping = 0.0
+    if 0 < held < frame:
+        shaping = config.gamma * _mean(open_profits[-held:])
+    elif held:
+        frame_before = open_profits[-4:][:-frame][-frame:]
+        shaping = config.gamma * _mean(open_profits[-frame:]) - _mean(frame_before)
+    reward = config.reward_scale * (10.0 * shaping + 10.0 * _total(profits[-frame:]))
+    bound = abs(config.reward_scale)
+    return min(max(reward, -bound), bound)
+
+
+def btgym_potential(step: Step) -> float:
+    config, unit = step.config, _btgym_unit(step.config)
+    before = step.state.get("potential", 0.0)
+    nothing = step.terminated or step.after.size == 0.0
+    after = step.state["potential"] = 0.0 if nothing else step.bars[-1].unrealized / unit
+    profit = (step.after.realized - step.before.realized) / unit
+    return config.reward_scale * (10.0 * (config.gamma * after - before) + 10.0 * profit)
+
+
+def differential_sharpe(step: Step) -> float:
+    a, b = step.state.get("a", 0.0), step.state.get("b", 0.0)
+    r = step.after.value / step.before.value - 1.0
+    to_a, to_b = r - a, r * r - b
+    step.state["a"], step.state["b"] = a + 0.01 * to_a, b + 0.01 * to_b
+    variance = b - a * a
+    if variance < 1e-12:
+        return 0.0 * step.config.reward_scale
+    ratio = (b * to_a - 0.5 * a * to_b) / (variance * math.sqrt(variance))
+    return step.config.reward_scale * min(max(ratio, -10.0), 10.0)
+
+
+REWARDS: dict[str, Callable[[Step], float]] = {
+    "log_return": log_return,
+    "pnl": pnl,
+    "btgym": btgym,
+    "btgym_potential": btgym_potential,
+    "differential_sharpe": differential_sharpe,
+}
+"""Rewards by name."""
+
+
+def _btgym_unit(config: Any) -> float:
+    low = 10.0 if config.drawdown_call is None else config.drawdown_call
+    high = 10.0 if config.target_call is None else config.target_call
+    return config.start_cash * (low + high) / 100.0
+
+
+def _total(numbers: list[float]) -> float:
+    total = 0.0
+    for number in numbers:  # not sum(), which compensates from Python 3.12 on
+        total += number
+    return total
+
+
+def _mean(numbers: list[float]) -> float:
+    return _total(numbers) / len(numbers)
 
 
 class Episode:
@@ -106,7 +180,9 @@ class Episode:
         self._closing = False
         self._steps = self._bars_in_step = 0
         self._queue: deque[Any] = deque([None] * config.latency)
-        self._reward_state: dict[str, Any] = {}
+        self._bars: list[Bar] = []
+        self._reward_state: dict[str, float] = {}
+        self._own_state = [0.0] * 8
         self._before: Account | None = None
         self._track = _Track(config.start_cash)
 
@@ -129,6 +205,7 @@ class Episode:
             self.bar += 1
             self._bars_in_step += 1
             self._track.enter(account)
+            self._bars.append(Bar(account.value - self._track.settled, self._track.profit, account.size != 0.0))
             ended = self._ends(account)
             if ended or (self._bars_in_step == self.config.skip_frame and not self._closing):
                 over = True
@@ -142,7 +219,7 @@ class Episode:
                 return None
             self._steps += 1
             self._bars_in_step = 0
-            self._before = account
+            self._before = dataclasses.replace(account, status=0.0)
         self._queue.append(decision)
         return self._order(self._queue.popleft())
 
@@ -182,8 +259,11 @@ class Episode:
     def _reward(self, account: Account, ended: bool) -> float:
         assert self._before is not None
         terminated = ended and self.reason >= DRAWDOWN_CALL
-        step = Step(self._before, account, terminated, self.config, self._reward_state)
-        reward = REWARDS[self.config.reward](step) * self.config.reward_scale
+        own = self.config.reward
+        if callable(own):
+            reward = own(dataclasses.astuple(self._before), dataclasses.astuple(account), self._own_state)
+        else:
+            reward = REWARDS[own](Step(self._before, account, terminated, self._bars, self.config, self._reward_state))
         self._track.reward += reward
         return reward
 
@@ -270,7 +350,7 @@ class Episode:
         cash = config.start_cash
         low = 10.0 if config.drawdown_call is None else config.drawdown_call
         high = 10.0 if config.target_call is None else config.target_call
-        unit = cash * (low + high) / 100.0
+        unit = _btgym_unit(config)
         match name:
             case "cash":
                 return _on_scale(account.cash, 99.0, high, cash)
@@ -348,12 +428,6 @@ def _own_scale(name: str, column: np.ndarray, close: float) -> list[float]:
     values = column.tolist()
     if name in PRICE_COLUMNS:
         return [value / close - 1.0 for value in values]
-    mean = 0.0
-    for value in values:
-        mean += value
-    mean /= len(values)
-    variance = 0.0
-    for value in values:
-        variance += (value - mean) * (value - mean)
-    deviation = math.sqrt(variance / len(values))
+    mean = _mean(values)
+    deviation = math.sqrt(_mean([(value - mean) * (value - mean) for value in values]))
     return [(value - mean) / deviation if deviation > 0.0 else 0.0 for value in values]

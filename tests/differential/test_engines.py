@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,7 @@ from tests.differential.compare import (
 from tests.differential.stock import COLUMNS, Follow
 from vecbt.brokers.cerebro import schemes
 
-CASES = 100
+CASES = 150
 OUTCOMES = (
     "completed",
     "partial",
@@ -100,6 +101,21 @@ def test_same_numbers_in_any_case(data: Any, actions: list[int]) -> None:
     assert difference is None, str(difference)
 
 
+def own_reward(previous_row: Any, row: Any, state: Any) -> float:
+    """Uses all that such a function is given: the two rows, and what it remembers."""
+    state[0] += 1.0
+    state[1] = 0.9 * state[1] + (row[1] - previous_row[1]) / previous_row[1]
+    return state[1] / state[0] - 1e-3 * (row[4] - previous_row[4]) + 0.01 * row[12] + previous_row[9] / 1e9
+
+
+def test_a_reward_of_ones_own() -> None:
+    for number in (40, 41):
+        case = numbered(number)
+        case = dataclasses.replace(case, config={**case.config, "reward": own_reward})
+        difference = compare_case(case).difference
+        assert difference is None, str(difference)
+
+
 def test_the_feed_of_lists_is_that_of_pandas() -> None:
     def pandas_feed(episode: Any) -> Any:
         columns = {name: episode.market.column(name)[episode.rows] for name in COLUMNS}
@@ -118,18 +134,14 @@ def test_the_feed_of_lists_is_that_of_pandas() -> None:
 @pytest.fixture(scope="module")
 def sample() -> tuple[Case, list[Call]]:
     """A case with everything to be compared in it, and what an engine returns of it."""
-    number = next(
-        number
-        for number in range(1_000)
-        if (case := numbered(number)).autoreset == "NextStep"
-        and case.config["window"]
-        and case.config["account_features"]
-        and not case.config["flatten"]
-        and case.config["episode_steps"] == 25
-        and case.config["skip_frame"] == 1
-        and "lot" not in case.config
+    case = next(
+        case
+        for case in map(numbered, range(CASES))
+        if case.config["actions"] == "discrete" and "lot" not in case.config and case.bars > 60
     )
-    case = numbered(number)
+    shape = {"window": 4, "account_features": ("value", "exposure"), "flatten": False, "episode_steps": 25}
+    calls = {"drawdown_call": None, "target_call": None, "skip_frame": 1}
+    case = dataclasses.replace(case, autoreset="NextStep", steps=60, config={**case.config, **shape, **calls})
     return case, drive(case, ENGINES[0])
 
 
