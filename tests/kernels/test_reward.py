@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -12,35 +13,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vecbt
-from tests.envs import make
+from tests.envs import make, rollout
+from tests.kernels.batches import Arrays
 from tests.kernels.test_account import bar, make_params, make_rows
+from vecbt.kernels import block as b
 from vecbt.kernels._jit import kernel
 from vecbt.kernels.account import mark_bar, open_account
-from vecbt.kernels.layout import REWARD_STATE, Asset, Param, RewardKind, Row, track_width
-from vecbt.kernels.reward import log_return, reward_of, sample_bar
+from vecbt.kernels.layout import Asset, Param, RewardKind, Row, Setting
+from vecbt.kernels.reward import log_return, profit, sample_bar, stateful_reward
 
 CASH = 1_000.0
-WIDTH = track_width(1)
+
+
+@functools.cache
+def one_environment() -> Arrays:
+    return Arrays(1)
 
 
 @kernel
-def run(kind, rows, params, skip, terminated, rewards):  # type: ignore[no-untyped-def]
-    """Steps of ``skip`` bars, the last of which terminates the episode or not."""
-    track, state = np.zeros(WIDTH), np.zeros(REWARD_STATE)
+def run(block, rows, terminated, rewards):  # type: ignore[no-untyped-def]
+    """Steps of environment 0, the last of which terminates the episode or not."""
+    params, track, state = b.params(block), b.track(block)[0], b.reward_state(block)[0]
+    kind, skip = b.settings(block)[Setting.REWARD], b.settings(block)[Setting.SKIP]
     open_account(track, params[Param.START_CASH])
+    row, previous = b.rows(block)[0], b.previous(block)[0]
     for step in range(rewards.shape[0]):
-        previous = rows[step * skip]
+        previous[:] = rows[step * skip]
         for i in range(step * skip + 1, step * skip + skip + 1):
-            row = rows[i]
+            row[:] = rows[i]
             mark_bar(row, track, params, 1)
             flat = row[Row.ASSETS + Asset.SIZE] == 0.0
             if kind == RewardKind.BTGYM:
                 sample_bar(state, row, track, params, flat)
         if kind == RewardKind.LOG_RETURN:
             rewards[step] = log_return(previous, row, params)
+        elif kind == RewardKind.PNL:
+            rewards[step] = profit(previous, row, params)
         else:
             settled = flat or (terminated and step == rewards.shape[0] - 1)
-            rewards[step] = reward_of(kind, previous, row, track, state, params, skip, settled)
+            rewards[step] = stateful_reward(block, 0, kind, settled)
 
 
 Bars = list[tuple[float, float, float]]
@@ -48,9 +59,12 @@ Bars = list[tuple[float, float, float]]
 
 
 def rewards_of(kind: RewardKind, bars: Bars, skip: int = 1, terminated: bool = False, **changes: float) -> list[float]:
+    batch = one_environment()
+    batch["params"][:] = make_params(**changes)
+    batch["settings"][[Setting.REWARD, Setting.SKIP]] = kind, skip
+    batch["reward_state"][:] = 0.0
     rewards = np.zeros(len(bars) // skip)
-    rows = make_rows([(CASH, 0.0, 0.0), *bars])
-    run(int(kind), rows, make_params(**changes), skip, terminated, rewards)
+    run(batch.block.address, make_rows([(CASH, 0.0, 0.0), *bars]), terminated, rewards)
     return rewards.tolist()
 
 
@@ -61,10 +75,17 @@ def unit(low: float = 10.0, high: float = 10.0, cash: float = CASH) -> float:
     return cash * (low + high) / 100.0
 
 
+def total(numbers: list[float]) -> float:
+    result = 0.0
+    for number in numbers:  # not sum(), which compensates from Python 3.12 on
+        result += number
+    return result
+
+
 def open_profits(bars: Bars, scale: float, cash: float = CASH) -> list[float]:
     settled, profits = cash, []
-    for value, _, profit in bars:
-        if profit:
+    for value, _, closed in bars:
+        if closed:
             settled = value
         profits.append((value - settled) / scale)
     return profits
@@ -73,7 +94,7 @@ def open_profits(bars: Bars, scale: float, cash: float = CASH) -> list[float]:
 def btgym(bars: Bars, skip: int, gamma: float, s: float, scale: float, cash: float = CASH) -> float:
     """The reward at the last of the bars, as BTGym computes it from queues of the last four bars."""
     u = ([0.0] * 4 + open_profits(bars, scale, cash))[-4:]
-    p = ([0.0] * 4 + [profit / scale for _, _, profit in bars])[-4:]
+    p = ([0.0] * 4 + [closed / scale for _, _, closed in bars])[-4:]
     d = len(list(itertools.takewhile(lambda held: held, [size != 0.0 for _, size, _ in reversed(bars)])))
     if d == 0:
         shaping = 0.0
@@ -84,8 +105,8 @@ def btgym(bars: Bars, skip: int, gamma: float, s: float, scale: float, cash: flo
             before, after = u[max(-(skip + d), -4) : -skip], u[-skip:]
         else:
             before, after = u[max(-2 * skip, -4) : -skip], u[-skip:]
-        shaping = gamma * (sum(after) / len(after)) - sum(before) / len(before)
-    return min(max(s * (10.0 * shaping + 10.0 * sum(p[-skip:])), -abs(s)), abs(s))
+        shaping = gamma * (total(after) / len(after)) - total(before) / len(before)
+    return min(max(s * (10.0 * shaping + 10.0 * total(p[-skip:])), -abs(s)), abs(s))
 
 
 def potentials(
@@ -97,12 +118,9 @@ def potentials(
         bars += step
         last = terminated and number == len(steps) - 1
         after = 0.0 if last or bars[-1][1] == 0.0 else open_profits(bars, scale, cash)[-1]
-        # Profits as the account has them: sums from the start.
-        total = 0.0
-        for _, _, profit in bars:
-            total += profit
-        rewards.append(s * (10.0 * (gamma * after - before) + 10.0 * ((total - realized) / scale)))
-        before, realized = after, total
+        earned = total([closed for _, _, closed in bars])  # as the account has it: from the start
+        rewards.append(s * (10.0 * (gamma * after - before) + 10.0 * ((earned - realized) / scale)))
+        before, realized = after, earned
     return rewards
 
 
@@ -273,7 +291,20 @@ def test_rewards_of_episodes(kind: Any, skip: int) -> None:
         else:  # profits of single trades are differences of sums here
             assert rewards == pytest.approx(expected, rel=1e-9, abs=1e-12)
         assert any(rewards)
-        assert stats[number] == sum(rewards)
+        assert stats[number] == total(rewards)
+
+
+def test_the_preset_of_btgym() -> None:
+    given = {"latency": 1, "reward": "btgym", "drawdown_call": 10.0, "target_call": 10.0, "shortcash": False}
+    envs = [
+        make(4, order_size=40, **settings)
+        for settings in ({"preset": "btgym"}, given, {"preset": "btgym", "latency": 0})
+    ]
+    preset, spelled_out, at_once = (rollout(each, 30) for each in envs)
+    assert preset == spelled_out
+    assert preset != at_once
+    for each in envs:
+        each.close()
 
 
 @pytest.mark.parametrize("close_out", [False, True])
@@ -288,15 +319,15 @@ def test_a_call_takes_the_potential_back(close_out: bool) -> None:
         episode_steps=400,
     )
     _, infos = envs.reset(seed=0)
-    total = 0.0
+    paid = 0.0
     for _ in range(400):
         _, rewards, terminations, _, infos = envs.step([0 if infos["position"][0] else 1])
-        total += float(rewards[0])
+        paid += float(rewards[0])
         if terminations[0]:
             break
     assert terminations[0]
     assert infos["episode_stats"]["open"][0] == (not close_out)
     assert infos["episode_stats"]["trades"][0] == close_out
-    profit = infos["value"][0] - 10_000.0 if close_out else 0.0  # what is still open is not paid
-    assert total == pytest.approx(10.0 * profit / unit(0.2, 10.0, 10_000.0))
+    gained = infos["value"][0] - 10_000.0 if close_out else 0.0  # what is still open is not paid
+    assert paid == pytest.approx(10.0 * gained / unit(0.2, 10.0, 10_000.0))
     envs.close()

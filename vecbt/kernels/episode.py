@@ -12,7 +12,7 @@ from vecbt.kernels.account import mark_bar, open_account, summarize
 from vecbt.kernels.actions import clear_queue
 from vecbt.kernels.layout import Asset, Clock, Param, Phase, Reason, RewardKind, Row, Setting, Stat, Track
 from vecbt.kernels.observe import write_observation
-from vecbt.kernels.reward import log_return, reward_of, sample_bar
+from vecbt.kernels.reward import log_return, profit, sample_bar, stateful_reward
 from vecbt.kernels.sampling import draw_episode
 
 __all__ = ["decide", "end_step", "enter_bar", "keep_outputs", "open_episode", "write_closes", "write_outputs"]
@@ -122,10 +122,10 @@ def end_step(block: int, e: int) -> None:
     terminated = ended and clock[Clock.REASON] >= Reason.DRAWDOWN_CALL
     if kind == RewardKind.LOG_RETURN:  # the default comes first: this runs twenty million times a second
         rewards[e] = log_return(b.previous(block)[e], row, params)
+    elif kind == RewardKind.PNL:
+        rewards[e] = profit(b.previous(block)[e], row, params)
     elif kind != RewardKind.EXTERNAL:
-        state, skip = b.reward_state(block)[e], b.settings(block)[Setting.SKIP]
-        settled = terminated or _is_flat(block, e)
-        rewards[e] = reward_of(kind, b.previous(block)[e], row, track, state, params, skip, settled)
+        rewards[e] = stateful_reward(block, e, kind, terminated or _is_flat(block, e))
     track[Track.REWARD] += rewards[e]
     b.terminations(block)[e] = terminated
     b.truncations(block)[e] = ended and not terminated

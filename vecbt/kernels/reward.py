@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 
 from vecbt.arrays import FloatArray
+from vecbt.kernels import block as b
 from vecbt.kernels._jit import helper
-from vecbt.kernels.layout import Param, RewardKind, Row, Track
+from vecbt.kernels.layout import Param, RewardKind, Row, Setting, Track
 
-__all__ = ["log_return", "reward_of", "sample_bar"]
+__all__ = ["log_return", "profit", "sample_bar", "stateful_reward"]
 
 # BTGym's reward keeps what its formula reaches back to, newest first: u of four bars, p of three, and for how many bars
 # there has been a position.
@@ -83,12 +84,12 @@ def _btgym(state: FloatArray, params: FloatArray, skip: int) -> float:
         else:
             before = _mean(state, skip, min(skip, _BARS - skip))
             shaping = params[Param.GAMMA] * _mean(state, 0, skip) - before
-    profit = 0.0
+    realized = 0.0
     for i in range(_PROFITS + skip - 1, _PROFITS - 1, -1):
-        profit += state[i]
+        realized += state[i]
     scale = params[Param.REWARD_SCALE]
     bound = abs(scale)
-    return min(max(scale * (10.0 * shaping + 10.0 * profit), -bound), bound)  # type: ignore[no-any-return]
+    return min(max(scale * (10.0 * shaping + 10.0 * realized), -bound), bound)  # type: ignore[no-any-return]
 
 
 @helper
@@ -105,9 +106,9 @@ def _btgym_potential(
     before = state[0]
     after = 0.0 if settled else (row[Row.VALUE] - track[Track.SETTLED]) / unit
     state[0] = after
-    profit = (row[Row.REALIZED] - previous[Row.REALIZED]) / unit
+    realized = (row[Row.REALIZED] - previous[Row.REALIZED]) / unit
     return params[Param.REWARD_SCALE] * (  # type: ignore[no-any-return]
-        10.0 * (params[Param.GAMMA] * after - before) + 10.0 * profit
+        10.0 * (params[Param.GAMMA] * after - before) + 10.0 * realized
     )
 
 
@@ -133,34 +134,25 @@ def _differential_sharpe(previous: FloatArray, row: FloatArray, state: FloatArra
 
 
 @helper
-def reward_of(
-    kind: int,
-    previous: FloatArray,
-    row: FloatArray,
-    track: FloatArray,
-    state: FloatArray,
-    params: FloatArray,
-    skip: int,
-    settled: bool,
-) -> float:
-    """The reward of a step by any formula of vecbt's own but `log_return`; ``pnl`` is s (V - V').
+def profit(previous: FloatArray, row: FloatArray, params: FloatArray) -> float:
+    """The reward ``pnl``: s (V - V')."""
+    return (row[Row.VALUE] - previous[Row.VALUE]) * params[Param.REWARD_SCALE]  # type: ignore[no-any-return]
+
+
+@helper
+def stateful_reward(block: int, e: int, kind: int, settled: bool) -> float:
+    """The reward of a step by one of the formulas that keep something from step to step.
 
     Args:
+        block: Address of the batch's block; arrays are taken from it here, where they are not copied for the call.
+        e: The environment.
         kind: `RewardKind`.
-        previous: Account row at the previous observation.
-        row: Account row now.
-        track: Running statistics.
-        state: What the reward keeps within the episode.
-        params: See `Param`.
-        skip: Bars per step.
         settled: Whether there is no position, or the episode has terminated.
     """
-    if kind == RewardKind.PNL:
-        reward = (row[Row.VALUE] - previous[Row.VALUE]) * params[Param.REWARD_SCALE]
-    elif kind == RewardKind.BTGYM:
-        reward = _btgym(state, params, skip)
-    elif kind == RewardKind.BTGYM_POTENTIAL:
-        reward = _btgym_potential(previous, row, track, state, params, settled)
-    else:
-        reward = _differential_sharpe(previous, row, state, params)
-    return reward  # type: ignore[no-any-return]
+    state, params = b.reward_state(block)[e], b.params(block)
+    if kind == RewardKind.BTGYM:
+        return _btgym(state, params, b.settings(block)[Setting.SKIP])
+    previous, row = b.previous(block)[e], b.rows(block)[e]
+    if kind == RewardKind.BTGYM_POTENTIAL:
+        return _btgym_potential(previous, row, b.track(block)[e], state, params, settled)
+    return _differential_sharpe(previous, row, state, params)
