@@ -7,6 +7,7 @@ import pickle
 from fractions import Fraction
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "latency": 0,
     "reward": "log_return",
     "reward_scale": 1.0,
+    "gamma": 0.99,
     "drawdown_call": None,
     "target_call": None,
     "close_out": False,
@@ -57,6 +59,7 @@ DEFAULTS: dict[str, Any] = {
     "trusted": False,
     "copy": True,
     "infos": "full",
+    "preset": None,
 }
 FLAGS = ("flatten", "shortcash", "checksubmit", "cheat_on_close", "close_out", "fast", "trusted", "copy")
 NUMBERS: list[tuple[Any, str]] = [
@@ -94,7 +97,7 @@ def test_defaults_of_the_schemes() -> None:
 
 def test_known_names() -> None:
     assert ACTIONS == ("discrete", "target_position", "target_percent")
-    assert set(REWARDS) >= {"log_return", "pnl"}
+    assert REWARDS == ("log_return", "pnl", "btgym", "btgym_potential", "differential_sharpe")
     assert set(ENGINES) >= {"auto", "cerebro"}
     assert len(set(ACCOUNT_FEATURES)) == len(ACCOUNT_FEATURES) == 10
 
@@ -158,6 +161,12 @@ REFUSED: list[tuple[dict[str, Any], type[VecbtError], str]] = [
     ({"latency": -1}, ConfigError, "latency must be a whole number of at least 0, got -1"),
     ({"reward": "log_retrun"}, UnknownNameError, "unknown reward 'log_retrun': did you mean 'log_return'"),
     ({"reward": None}, UnknownNameError, "unknown reward None"),
+    ({"reward": math.log}, ConfigError, "reward must be a name or a plain function, .* got <built-in function log>"),
+    ({"reward": dict}, ConfigError, "reward must be a name or a plain function"),
+    ({"reward": "btgym", "skip_frame": 4}, ConfigError, "reward='btgym' needs a skip_frame of at most 3, got 4"),
+    ({"preset": "btgym", "skip_frame": 4}, ConfigError, "Set reward='btgym_potential', which takes any"),
+    ({"gamma": ZERO}, ConfigError, "gamma must be a number of more than 0 and at most 1, got 0.0"),
+    ({"gamma": 1.0000001}, ConfigError, "gamma must be a number of more than 0 and at most 1"),
     (
         {"drawdown_call": ZERO},
         ConfigError,
@@ -172,6 +181,8 @@ REFUSED: list[tuple[dict[str, Any], type[VecbtError], str]] = [
     # engine
     ({"infos": "ful"}, UnknownNameError, "unknown infos 'ful': did you mean 'full'"),
     ({"infos": None}, UnknownNameError, "unknown infos None"),
+    ({"preset": "btgim"}, UnknownNameError, "unknown preset 'btgim': did you mean 'btgym'"),
+    ({"preset": ["btgym"]}, UnknownNameError, "unknown preset"),
     ({"infos": False}, UnknownNameError, "unknown infos False"),
     ({"cerebro": 5}, ConfigError, "cerebro must be a function that returns a backtrader.Cerebro"),
     ({"strategy": int}, ConfigError, "strategy must be a subclass of vecbt.Strategy, got <class 'int'>"),
@@ -188,7 +199,7 @@ REFUSED: list[tuple[dict[str, Any], type[VecbtError], str]] = [
     ),
     *(
         ({name: value}, ConfigError, f"{name} must be a number")
-        for name in ("lot", "start_cash", "leverage", "commission", "slippage", "reward_scale")
+        for name in ("lot", "start_cash", "leverage", "commission", "slippage", "reward_scale", "gamma")
         for value in NO_NUMBERS
     ),
     *(
@@ -288,6 +299,13 @@ def test_a_keyword_with_a_slip_of_the_pen_finds_its_field(field: str) -> None:
         {"max_exposure": 1e-9},
         {"reward_scale": -2.0},
         {"reward_scale": 0.0},
+        *({"reward": name} for name in REWARDS),
+        {"reward": lambda previous, row, state: 0.0},
+        {"reward": numba.njit(lambda previous, row, state: 0.0)},
+        {"reward": "btgym", "skip_frame": 3},
+        {"reward": "btgym_potential", "skip_frame": 30},
+        {"gamma": 1e-9},
+        {"gamma": 1},
         {"drawdown_call": 100.0},
         {"target_call": 1_000.0},
         {"episode_steps": 1},
@@ -416,16 +434,49 @@ def test_equality_and_hash(first: Any, second: Any, other: Any) -> None:
     assert len({first, second, other}) == 2
 
 
+@numba.njit
+def compiled_reward(previous: Any, row: Any, state: Any) -> float:
+    return 0.0
+
+
+BTGYM = {"latency": 1, "reward": "btgym", "drawdown_call": 10.0, "target_call": 10.0, "shortcash": False}
+
+
+@pytest.mark.parametrize("construct", [EnvConfig.of, lambda settings: EnvConfig(**settings)], ids=["of", "class"])
+def test_a_preset_fills_in_what_is_not_given(construct: Any) -> None:
+    config = construct({"preset": "btgym"})
+    assert {field.name: getattr(config, field.name) for field in dataclasses.fields(config)} == {
+        **DEFAULTS,
+        **BTGYM,
+        "preset": "btgym",
+    }
+    for name, value in DEFAULTS.items():  # what is given stays, even where it is the default
+        if name in BTGYM:
+            assert dataclasses.asdict(construct({"preset": "btgym", name: value})) == {
+                **dataclasses.asdict(config),
+                name: value,
+            }
+    assert construct({"preset": None}) == EnvConfig()
+    assert dataclasses.replace(config, window=3).latency == 1
+
+
+def reward(previous: Any, row: Any, state: Any) -> float:
+    return 0.0
+
+
 @pytest.mark.parametrize(
     "value",
     [
         EnvConfig(),
+        EnvConfig(preset="btgym", latency=0),
+        EnvConfig(reward=reward),
+        EnvConfig(reward=compiled_reward),
         EnvConfig(features=["close", "rsi(14)"], order_size=[1, "2%"], slippage=Slippage(perc=0.1), episode_steps=None),
         EnvConfig(strategy=(vecbt.Strategy, {"period": 3})),
         Commission(rate=2.0, per_unit=True, margin=10.0, mult=5.0),
         Slippage(fixed=0.5, open=False, match=False, limit=False, out=True),
     ],
-    ids=["defaults", "many", "strategy", "commission", "slippage"],
+    ids=["defaults", "preset", "reward", "compiled", "many", "strategy", "commission", "slippage"],
 )
 def test_copies_and_pickles(value: Any) -> None:
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):

@@ -29,6 +29,8 @@ EXACT: dict[str, set[str]] = {
         "EnvConfig",
         "Commission",
         "Slippage",
+        "Row",
+        "Asset",
         "data",
         "read_bars",
         "Domain",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vecbt.data.reading.read import read_bars
     from vecbt.dataserver import DataFeedServer
     from vecbt.env import TradingEnv
+    from vecbt.kernels.layout import Asset, Row
     from vecbt.strategy import Strategy
     from vecbt.vector import TradingVectorEnv, make_vec
 
@@ -33,6 +34,9 @@ __all__ = [
     "EnvConfig",
     "Commission",
     "Slippage",
+    # what a reward function reads
+    "Row",
+    "Asset",
     # data
     "data",
     "read_bars",
@@ -46,11 +50,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Asset": "vecbt.kernels.layout",
     "Commission": "vecbt.config",
     "DataFeedServer": "vecbt.dataserver",
     "Domain": "vecbt.data.domain",
     "EnvConfig": "vecbt.config",
     "RandomDomain": "vecbt.data.domain",
+    "Row": "vecbt.kernels.layout",
     "SampleRules": "vecbt.data.domain",
     "Slippage": "vecbt.config",
     "Strategy": "vecbt.strategy",

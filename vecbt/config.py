@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
+import types
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from vecbt.errors import ConfigError, UnknownNameError
 from vecbt.settings import check_choice, check_flag, check_integer, check_names, check_number
@@ -15,7 +17,10 @@ __all__ = ["ACCOUNT_FEATURES", "ACTIONS", "ENGINES", "REWARDS", "Commission", "E
 
 ENGINES = ("auto", "cerebro", "compiled")
 ACTIONS = ("discrete", "target_position", "target_percent")
-REWARDS = ("log_return", "pnl")
+REWARDS = ("log_return", "pnl", "btgym", "btgym_potential", "differential_sharpe")
+PRESETS: dict[str, dict[str, Any]] = {
+    "btgym": {"latency": 1, "reward": "btgym", "drawdown_call": 10.0, "target_call": 10.0, "shortcash": False},
+}
 NORMALIZATIONS = ("window", "train")
 INFOS = ("full", "episode", "none")
 ACCOUNT_FEATURES = (
@@ -30,6 +35,10 @@ ACCOUNT_FEATURES = (
     "min_unrealized_pnl",
     "max_unrealized_pnl",
 )
+
+T = TypeVar("T")
+RewardFunction: TypeAlias = Callable[[Any, Any, Any], float]
+"""``(previous_row, row, state) -> float``; see `vecbt.kernels.own_reward`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,6 +95,20 @@ class Slippage:
             raise ConfigError("Slippage: give perc or fixed, not both: Backtrader would ignore the second")
 
 
+def _with_presets(cls: type[T]) -> type[T]:
+    """Let the constructor fill in what a preset has and the caller has not given: only there the two can be told."""
+    construct: Any = cls.__init__
+
+    @functools.wraps(construct)
+    def init(self: T, *args: Any, **settings: Any) -> None:
+        preset = settings.get("preset")
+        construct(self, *args, **{**(PRESETS.get(preset, {}) if isinstance(preset, str) else {}), **settings})
+
+    cls.__init__ = init  # type: ignore[method-assign, assignment]
+    return cls
+
+
+@_with_presets
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnvConfig:
     """Everything about an environment but its data and the number of copies.
@@ -120,8 +143,15 @@ class EnvConfig:
         skip_frame: Bars per step; the action acts on the first of them.
         latency: Bars between a decision and its order.
         reward: ``"log_return"``: ln(V / V'), V the account's value and V' that at the previous observation;
-            ``"pnl"``: V - V', in currency. A strategy's ``get_reward`` goes before it.
-        reward_scale: Factor of the reward.
+            ``"pnl"``: V - V', in currency; ``"btgym"``: BTGym's, whose clipping and double count of profits it keeps,
+            with ``skip_frame`` of at most 3; ``"btgym_potential"``: the same with a potential that is 0 without a
+            position, so that it leaves the best policy what it is; ``"differential_sharpe"``: Moody and Saffell's.
+            The formulas are in `vecbt.kernels.reward`. Or a function ``(previous_row, row, state) -> float`` that
+            numba can compile: the account rows at the previous observation and now, float64, whose columns
+            `vecbt.Row` and `vecbt.Asset` name, and eight numbers to keep what it likes in, 0 when an episode begins.
+            A strategy's ``get_reward`` goes before it.
+        reward_scale: Factor of the reward, of those above that have a name; also the bound of ``"btgym"``, either way.
+        gamma: Discount of the potential in ``"btgym"`` and ``"btgym_potential"``: the agent's own.
         drawdown_call: The episode terminates when the account is this many percent below its highest value; None for
             never.
         target_call: The episode terminates when the account is worth this many percent more than ``start_cash``.
@@ -136,6 +166,8 @@ class EnvConfig:
         copy: Whether observations and info columns belong to the caller; otherwise they are views, valid until the
             next call.
         infos: ``"full"``, ``"episode"`` (statistics of ended episodes alone) or ``"none"``.
+        preset: ``"btgym"``: where they are not given, ``latency=1``, ``reward="btgym"``, ``drawdown_call=10.0``,
+            ``target_call=10.0`` and ``shortcash=False``, as BTGym has them.
 
     Raises:
         ConfigError: If a value is out of range, or values do not go together.
@@ -144,6 +176,9 @@ class EnvConfig:
     Example:
         >>> EnvConfig(window=10, commission=0.001).window
         10
+        >>> config = EnvConfig(preset="btgym", target_call=25.0)
+        >>> config.reward, config.latency, config.drawdown_call, config.target_call
+        ('btgym', 1, 10.0, 25.0)
         >>> EnvConfig(commission=-0.001)
         Traceback (most recent call last):
         ...
@@ -169,8 +204,11 @@ class EnvConfig:
     max_exposure: float | None = None
     skip_frame: int = 1
     latency: int = 0
-    reward: Literal["log_return", "pnl"] = "log_return"
+    reward: Literal["log_return", "pnl", "btgym", "btgym_potential", "differential_sharpe"] | RewardFunction = (
+        "log_return"
+    )
     reward_scale: float = 1.0
+    gamma: float = 0.99
     drawdown_call: float | None = None
     target_call: float | None = None
     close_out: bool = False
@@ -181,6 +219,7 @@ class EnvConfig:
     trusted: bool = False
     copy: bool = True
     infos: Literal["full", "episode", "none"] = "full"
+    preset: Literal["btgym"] | None = None
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> EnvConfig:
@@ -252,8 +291,7 @@ class EnvConfig:
     def _check_episode(self) -> None:
         check_integer("skip_frame", self.skip_frame, low=1)
         check_integer("latency", self.latency, low=0)
-        check_choice("reward", self.reward, REWARDS)
-        check_number("reward_scale", self.reward_scale)
+        self._check_reward()
         if self.drawdown_call is not None:
             check_number("drawdown_call", self.drawdown_call, low=0.0, high=100.0, open_low=True, unit=" percent")
         if self.target_call is not None:
@@ -264,8 +302,24 @@ class EnvConfig:
         if steps is not None and steps != "auto":
             check_integer("episode_steps", steps, low=1)
 
+    def _check_reward(self) -> None:
+        reward: Any = self.reward
+        check_number("reward_scale", self.reward_scale)
+        check_number("gamma", self.gamma, low=0.0, high=1.0, open_low=True)
+        if not callable(reward):
+            check_choice("reward", reward, REWARDS)
+        elif not isinstance(getattr(reward, "py_func", reward), types.FunctionType):
+            raise ConfigError(f"reward must be a name or a plain function, which numba can compile, got {reward!r}")
+        if reward == "btgym" and self.skip_frame > 3:
+            raise ConfigError(
+                f"reward='btgym' needs a skip_frame of at most 3, got {self.skip_frame}: its formula averages over "
+                f"the two last frames and BTGym keeps four bars, beyond which it has no value. Set "
+                f"reward='btgym_potential', which takes any"
+            )
+
     def _check_engine(self) -> None:
         check_choice("infos", self.infos, INFOS)
+        check_choice("preset", self.preset, tuple(PRESETS), optional=True)
         made = not isinstance(self.cerebro, type) and hasattr(self.cerebro, "adddata")  # a Cerebro is callable too
         if self.cerebro is not None and (made or not callable(self.cerebro)):
             raise ConfigError(

@@ -144,6 +144,7 @@ def _open_cerebro(
     from vecbt.brokers.cerebro.loops import compile_loops
     from vecbt.brokers.cerebro.probe import find_warmup
     from vecbt.brokers.cerebro.slice import MakeCerebroSlice
+    from vecbt.kernels.own_reward import compile_reward
 
     cls, _ = strategy_class(config)
     request = _request(config)
@@ -154,6 +155,8 @@ def _open_cerebro(
     own_reward, _, _ = hook_names(cls)
     plan = make_plan(config, table, autoreset, dict(cls.state_shape), tuple(cls.info_keys), own_reward)
     compile_loops()  # before there are workers, which must not all compile
+    if plan.own_reward is not None and workers:
+        compile_reward(plan.own_reward)  # each worker has to do so itself; what is wrong with it is said here
     make_slice = MakeCerebroSlice(plan, warmup, own_process=workers > 0)
     pool = WorkerPool(
         make_slice,

@@ -10,10 +10,21 @@ import numpy as np
 from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, FloatArray, IntArray
-from vecbt.config import ACCOUNT_FEATURES, Commission, EnvConfig, percent_of
+from vecbt.config import ACCOUNT_FEATURES, Commission, EnvConfig, RewardFunction, percent_of
 from vecbt.data.shared import DataTable
 from vecbt.errors import ConfigError
-from vecbt.kernels.layout import ActionKind, Autoreset, Clock, Param, RewardKind, Setting, Stat, row_width, track_width
+from vecbt.kernels.layout import (
+    REWARD_STATE,
+    ActionKind,
+    Autoreset,
+    Clock,
+    Param,
+    RewardKind,
+    Setting,
+    Stat,
+    row_width,
+    track_width,
+)
 from vecbt.kernels.observe import account_width
 from vecbt.shm.arena import ArraySpec
 
@@ -68,6 +79,12 @@ class Plan:
         return len(self.table.bars.assets)
 
     @property
+    def own_reward(self) -> RewardFunction | None:
+        """The user's reward function, unless a strategy's reward goes before it."""
+        reward = self.config.reward
+        return None if isinstance(reward, str) or self.external_reward else reward
+
+    @property
     def constants(self) -> dict[str, AnyArray]:
         """The arrays that every process makes for itself."""
         return {
@@ -92,6 +109,7 @@ class Plan:
             "rows": ArraySpec((n, width), "float64"),
             "previous": ArraySpec((n, width), "float64"),
             "track": ArraySpec((n, track_width(k)), "float64"),
+            "reward_state": ArraySpec((n, REWARD_STATE), "float64"),
             "sizes": ArraySpec((n, k), "float64"),
             "queue": ArraySpec((n, self.config.latency, k), "float64"),
             "instructions": ArraySpec((n, k), "int64"),
@@ -199,6 +217,7 @@ def _params(config: EnvConfig, table: DataTable) -> FloatArray:
     params[Param.DRAWDOWN_SCALE] = _BTGYM_CALL if config.drawdown_call is None else config.drawdown_call
     params[Param.TARGET_SCALE] = _BTGYM_CALL if config.target_call is None else config.target_call
     params[Param.REWARD_SCALE] = config.reward_scale
+    params[Param.GAMMA] = config.gamma
     params[Param.LOT] = config.lot
     params[Param.YEAR] = table.bars.bars_per_year
     params[Param.TRIAL_ALPHA : Param.TRIAL_ALPHA + 4] = table.trials.shapes
@@ -206,7 +225,7 @@ def _params(config: EnvConfig, table: DataTable) -> FloatArray:
 
 
 def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, external_reward: bool) -> IntArray:
-    kinds = {"log_return": RewardKind.LOG_RETURN, "pnl": RewardKind.PNL}
+    own_reward = external_reward or not isinstance(config.reward, str)
     actions = {
         "discrete": ActionKind.DISCRETE,
         "target_position": ActionKind.TARGET_POSITION,
@@ -218,7 +237,7 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
         Setting.ACTIONS: actions[config.actions],
         Setting.SKIP: config.skip_frame,
         Setting.LATENCY: config.latency,
-        Setting.REWARD: RewardKind.EXTERNAL if external_reward else kinds[config.reward],
+        Setting.REWARD: RewardKind.EXTERNAL if own_reward else RewardKind[str(config.reward).upper()],
         Setting.CLOSE_OUT: config.close_out,
         Setting.AUTORESET: autoreset,
         Setting.BARS: table.trials.bars,

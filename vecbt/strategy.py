@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import backtrader as bt
 
+from vecbt.brokers.cerebro.guard import guard_lines, refuse_delays
 from vecbt.brokers.cerebro.trades import book_execution
 from vecbt.errors import StrategyError
 from vecbt.kernels.layout import Instruction, OrderStatus
@@ -118,7 +119,12 @@ class Strategy(bt.Strategy):
     def _start(self) -> None:
         self.episode.begin(self.broker, self)
         super()._start()
+        refuse_delays(self)
         self.episode.started(self)
+
+    def _once(self) -> None:
+        super()._once()
+        guard_lines(self)
 
     def _getminperstatus(self) -> int:
         status: int = super()._getminperstatus()

@@ -49,6 +49,7 @@ class Bystander:
         self.ledger = Ledger(memoryview(np.zeros(row_width(len(feeds)))))
         self.switch = int
         self.act = None
+        self.exchange = int
 
     def begin(self, broker: Any, strategy: Any) -> None:
         self.ledger.begin(broker, strategy, self.feeds)
@@ -70,6 +71,15 @@ def run_stock(setting: Setting, prices: list[Any], times: Any, strategy: type, *
 
 def run_fast(setting: Setting, prices: list[Any], times: Any, strategy: type, **parameters: Any) -> list[Any]:
     cerebro = FastCerebro()
+    log = run_bystander(cerebro, setting, prices, times, strategy, **parameters)
+    assert cerebro._knows(cerebro.runstrats[0]), "the run was to take the fast loop"
+    return log
+
+
+def run_bystander(
+    cerebro: bt.Cerebro, setting: Setting, prices: list[Any], times: Any, strategy: type, **parameters: Any
+) -> list[Any]:
+    """A run of a `vecbt.Strategy` without an agent, by any Cerebro."""
     cerebro.p.stdstats = False
     setting.apply(cerebro.broker)
     numbers = np.array([bt.date2num(time) for time in times])
@@ -81,10 +91,10 @@ def run_fast(setting: Setting, prices: list[Any], times: Any, strategy: type, **
         cerebro.adddata(feed)
         feeds.append(feed)
     cerebro.episode = Bystander(feeds)
+    cerebro.episode.fast = isinstance(cerebro, FastCerebro)
     log: list[Any] = []
     cerebro.addstrategy(strategy, log=log, **parameters)
     cerebro.run()
-    assert cerebro._knows(cerebro.runstrats[0]), "the run was to take the fast loop"
     return log
 
 
@@ -154,7 +164,6 @@ def test_broker_leaves_what_it_does_not_know_to_backtrader() -> None:
         feeds.append(feed)
     episode = Bystander(feeds)
     episode.fast = False
-    episode.exchange = lambda: None
     fast.episode = episode
     fast.addstrategy(FastListening, log=log, seed=3)
     fast.run()

@@ -1,7 +1,8 @@
-"""Indicators that a strategy makes, in the fast loop and in plain Backtrader: every value on every bar."""
+"""Indicators that a strategy makes, guarded against look-ahead and in plain Backtrader: every value on every bar."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import backtrader as bt
@@ -9,7 +10,7 @@ import pytest
 
 from tests.differential.brokers import SETTINGS
 from tests.differential.scripts import make_prices, make_times
-from tests.differential.test_cerebro_fast import compare, run_fast, run_stock
+from tests.differential.test_cerebro_fast import compare, difference, run_bystander, run_fast, run_stock
 from vecbt import Strategy
 
 BARS = 90
@@ -90,7 +91,8 @@ class Watching:
         values = []
         for name, indicator in self.watched.items():
             lines = getattr(indicator.lines, "lines", None) or indicator.lines
-            values.append((name, [line[0] for line in lines], len(indicator)))
+            past = [[line[-2], list(line.get(-1, 3)), list(line.get(size=2))] for line in lines]
+            values.append((name, [line[0] for line in lines], past, len(indicator)))
         self.p.log.append(("next", len(self), values))
         if len(self) % 4 == 0:
             self.buy(size=1)
@@ -112,10 +114,44 @@ class Fast(Watching, Strategy):
     params = PARAMETERS
 
 
+def run_guarded(*args: Any) -> list[Any]:
+    """By Backtrader's own loop."""
+    return run_bystander(bt.Cerebro(), *args)
+
+
+every_loop = pytest.mark.parametrize("run", [run_fast, run_guarded], ids=["fast", "stock"])
+
+
+@every_loop
 @pytest.mark.parametrize("feeds", [1, 2])
-def test_same_values(feeds: int) -> None:
+def test_same_values(feeds: int, run: Callable[..., list[Any]]) -> None:
     prices: list[Any] = [make_prices("walk", BARS, seed) for seed in range(feeds)]
     times = make_times(BARS, 1)
     expected = run_stock(SETTINGS[0], prices, times, Stock)
     assert sum(event[0] == "next" for event in expected) > 40
-    compare(expected, run_fast(SETTINGS[0], prices, times, Fast))
+    compare(expected, run(SETTINGS[0], prices, times, Fast))
+
+
+class Parts(Strategy):
+    """Looks into an indicator, where Backtrader's own loop shows whatever bar its computation has ended on."""
+
+    params = PARAMETERS
+
+    def set_datalines(self) -> None:
+        self.nested = Nested(self.data)
+        self.same = {
+            "average": (self.nested.average, bt.indicators.SMA(self.data, period=3)),
+            "strength": (self.nested.strength, bt.indicators.RSI_Safe(self.data, period=4)),
+        }
+
+    def next(self) -> None:
+        for name, pair in self.same.items():
+            self.p.log.append((name, *([list(line.get(size=3)), line[0], line[-4], len(line)] for line in pair)))
+
+
+@every_loop
+def test_parts_of_an_indicator_stand_where_it_stands(run: Callable[..., list[Any]]) -> None:
+    log = run(SETTINGS[0], [make_prices("walk", BARS, 3)], make_times(BARS, 1), Parts)
+    assert len(log) > 150
+    for name, part, whole in log:
+        assert difference(whole, part) is None, name

@@ -14,7 +14,6 @@ from vecbt.kernels._jit import kernel
 from vecbt.kernels.account import mark_bar, open_account, summarize
 from vecbt.kernels.layout import Asset, Param, Reason, Row, Stat, Track, row_width, track_width
 from vecbt.kernels.observe import account_width, write_account
-from vecbt.kernels.reward import reward_of
 
 CASH = 1_000.0
 
@@ -36,11 +35,6 @@ def call_summarize(stat, row, track, params):  # type: ignore[no-untyped-def]
 @kernel
 def call_write_account(out, features, row, track, params):  # type: ignore[no-untyped-def]
     write_account(out, features, row, track, params, 1)
-
-
-@kernel
-def call_reward(kind, previous, row, params):  # type: ignore[no-untyped-def]
-    return reward_of(kind, previous, row, params)
 
 
 def make_params(**changes: float) -> np.ndarray:
@@ -202,12 +196,3 @@ def test_value_is_on_the_line_from_drawdown_to_target(value: float, expected: fl
 def test_cash_is_on_the_line_from_minus_99_percent_to_target() -> None:
     assert observed([(10.0, 0.0, 0.0)], "cash", target_scale=50.0) == pytest.approx(-1.0, abs=1e-6)
     assert observed([(1_500.0, 0.0, 0.0)], "cash", target_scale=50.0) == pytest.approx(1.0, abs=1e-6)
-
-
-def test_rewards() -> None:
-    previous, row = make_rows([(1_000.0, 0.0, 0.0), (1_010.0, 0.0, 0.0)])
-    params = make_params(reward_scale=2.0)
-    assert call_reward(1, previous, row, params) == 2.0 * math.log(1_010.0 / 1_000.0)
-    assert call_reward(2, previous, row, params) == 20.0
-    row[Row.VALUE] = -50.0  # ruined: the logarithm stops at a hundred millionth of the start
-    assert call_reward(1, previous, row, params) == 2.0 * math.log(1e-8 * CASH / 1_000.0)

@@ -19,7 +19,7 @@ from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
-__all__ = ["Native", "call_native", "helper", "kernel"]
+__all__ = ["Native", "call_native", "helper", "kernel", "uncached"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,6 +55,11 @@ def helper(function: F) -> F:
     negative, that a status is never an error) doubles the time of a step.
     """
     return numba.njit(error_model="numpy", forceinline=True)(function)  # type: ignore[no-any-return]
+
+
+def uncached(function: F) -> F:
+    """Compile a function that Python calls and that closes over a user's: numba never finds such a one on disk."""
+    return numba.njit(nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
 
 
 class Native:

@@ -105,6 +105,7 @@ clock = field("clock", "int64", 2)  # (N, len(Clock))
 rows = field("rows", "float64", 2)  # (N, R) account rows
 previous = field("previous", "float64", 2)  # (N, R) account rows at the observation before
 track = field("track", "float64", 2)  # (N, S) running statistics
+reward_state = field("reward_state", "float64", 2)  # (N, REWARD_STATE) what the reward keeps, 0 at an episode's start
 sizes = field("sizes", "float64", 2)  # (N, K) units per buy or sell in this episode
 queue = field("queue", "float64", 3)  # (N, L, K) decisions on their way, NaN for none
 instructions = field("instructions", "int64", 2)  # (N, K) Instruction for the current bar

@@ -12,7 +12,7 @@ from vecbt.kernels.account import mark_bar, open_account, summarize
 from vecbt.kernels.actions import clear_queue
 from vecbt.kernels.layout import Asset, Clock, Param, Phase, Reason, RewardKind, Row, Setting, Stat, Track
 from vecbt.kernels.observe import write_observation
-from vecbt.kernels.reward import reward_of
+from vecbt.kernels.reward import log_return, profit, sample_bar, stateful_reward
 from vecbt.kernels.sampling import draw_episode
 
 __all__ = ["decide", "end_step", "enter_bar", "keep_outputs", "open_episode", "write_closes", "write_outputs"]
@@ -51,6 +51,9 @@ def open_episode(block: int, e: int) -> None:
     clock[Clock.REASON] = Reason.NONE
     clock[Clock.LIMITED] = 1 if bars > 0 else 0
     open_account(b.track(block)[e], params[Param.START_CASH])
+    reward_state = b.reward_state(block)[e]
+    for i in range(reward_state.shape[0]):
+        reward_state[i] = 0.0
     clear_queue(b.queue(block)[e])
     b.stop_requests(block)[e] = False
     lot, sizes, ohlc = params[Param.LOT], b.sizes(block)[e], b.ohlc(block)
@@ -87,6 +90,9 @@ def enter_bar(block: int, e: int) -> None:
     reason = mark_bar(b.rows(block)[e], b.track(block)[e], b.params(block), b.ohlc(block).shape[1])
     if clock[Clock.PHASE] == Phase.RUNNING:
         clock[Clock.REASON] = reason
+    if b.settings(block)[Setting.REWARD] == RewardKind.BTGYM:
+        flat = _is_flat(block, e)
+        sample_bar(b.reward_state(block)[e], b.rows(block)[e], b.track(block)[e], b.params(block), flat)
 
 
 @helper
@@ -112,11 +118,15 @@ def end_step(block: int, e: int) -> None:
     """The reward and the flags of a step, and the statistics of an episode that has ended with it."""
     clock, track, row, rewards = b.clock(block)[e], b.track(block)[e], b.rows(block)[e], b.rewards(block)
     params, kind = b.params(block), b.settings(block)[Setting.REWARD]
-    if kind != RewardKind.EXTERNAL:
-        rewards[e] = reward_of(kind, b.previous(block)[e], row, params)
-    track[Track.REWARD] += rewards[e]
     ended = clock[Clock.PHASE] == Phase.ENDED
     terminated = ended and clock[Clock.REASON] >= Reason.DRAWDOWN_CALL
+    if kind == RewardKind.LOG_RETURN:  # the default comes first: this runs twenty million times a second
+        rewards[e] = log_return(b.previous(block)[e], row, params)
+    elif kind == RewardKind.PNL:
+        rewards[e] = profit(b.previous(block)[e], row, params)
+    elif kind != RewardKind.EXTERNAL:
+        rewards[e] = stateful_reward(block, e, kind, terminated or _is_flat(block, e))
+    track[Track.REWARD] += rewards[e]
     b.terminations(block)[e] = terminated
     b.truncations(block)[e] = ended and not terminated
     if ended:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "REWARD_STATE",
     "AccountFeature",
     "ActionKind",
     "Asset",
@@ -29,8 +30,12 @@ __all__ = [
 ]
 
 
+REWARD_STATE = 8
+"""Numbers (float64) that a reward may keep from step to step of an episode."""
+
+
 class Row(IntEnum):
-    """Columns of an account row (float64). After them come `Asset` columns, a group for each asset."""
+    """Columns of an account row (float64). After them come `Asset` columns, a group of four for each asset."""
 
     CASH = 0  #: cash, in currency
     VALUE = 1  #: value of the account: cash and positions
@@ -45,7 +50,7 @@ class Row(IntEnum):
 
 
 class Asset(IntEnum):
-    """Columns of one asset within an account row, from ``Row.ASSETS + asset * len(Asset)`` on."""
+    """Columns of one asset within an account row: asset k's size is in ``Row.ASSETS + 4 * k + Asset.SIZE``."""
 
     SIZE = 0  #: position in units, negative when short
     PRICE = 1  #: average price of the position; 0 when flat
@@ -156,12 +161,13 @@ class Param(IntEnum):
     DRAWDOWN_SCALE = 3  #: percent; BTGym's 10 where there is no call
     TARGET_SCALE = 4  #: percent; BTGym's 10 where there is no call
     REWARD_SCALE = 5
-    LOT = 6
-    YEAR = 7  #: bars in a year of these data
-    TRIAL_ALPHA = 8  #: shapes of the Beta distributions of trials, then of episodes
-    TRIAL_BETA = 9
-    EPISODE_ALPHA = 10
-    EPISODE_BETA = 11
+    GAMMA = 6  #: discount of the potential that shapes BTGym's rewards
+    LOT = 7
+    YEAR = 8  #: bars in a year of these data
+    TRIAL_ALPHA = 9  #: shapes of the Beta distributions of trials, then of episodes
+    TRIAL_BETA = 10
+    EPISODE_ALPHA = 11
+    EPISODE_BETA = 12
 
 
 class Setting(IntEnum):
@@ -198,6 +204,9 @@ class RewardKind(IntEnum):
     EXTERNAL = 0  #: somebody else has written it
     LOG_RETURN = 1
     PNL = 2
+    BTGYM = 3
+    BTGYM_POTENTIAL = 4
+    DIFFERENTIAL_SHARPE = 5
 
 
 class Autoreset(IntEnum):

@@ -30,7 +30,7 @@ def find(
         ("Close/Last", "close_last"), ("Volume_(BTC)", "volume_btc"), ("Vol.", "vol"), ("openTime", "open_time"),
         ("Gmt time", "gmt_time"), ("Date(UTC)", "date_utc"), ("Change %", "change"), ("200 MA", "_200_ma"),
         ("5_m_return", "_5_m_return"), ("return", "return_"), ("RSI14", "rsi14"), ("Größe", "größe"), ("x²", "x2"),
-        ("Unnamed: 0", "unnamed_0"), ("%", ""), ("", ""),
+        ("Unnamed: 0", "unnamed_0"), ("x𐄇y", "x_y"), ("𐄇", ""), ("%", ""), ("", ""),
     ],
 )  # fmt: skip
 def test_normalize(name: str, expected: str) -> None:

@@ -10,7 +10,8 @@ from backtrader.lineiterator import LineIterator
 
 from vecbt.brokers.cerebro.broker import FastBroker
 from vecbt.brokers.cerebro.feed import TableFeed
-from vecbt.brokers.cerebro.lines import Clock, attach
+from vecbt.brokers.cerebro.guard import follow_clock
+from vecbt.brokers.cerebro.lines import Clock
 from vecbt.kernels.layout import Asset, Row
 from vecbt.strategy import Strategy
 
@@ -21,7 +22,9 @@ _SIZE, _PRICE = Row.ASSETS + Asset.SIZE, Row.ASSETS + Asset.PRICE
 
 # Methods of a strategy by which it would see what the loop does not do.
 _LISTENING = ("notify_order", "notify_trade", "notify_cashvalue", "notify_fund", "_notify", "_addnotification", "clear")
-_LOOP_METHODS = ("_oncepost", "_next", "_notify", "clear", "_getminperstatus", "_next_analyzers", "_next_observers")
+_LOOP_METHODS = (
+    "_once", "_oncepost", "_next", "_notify", "clear", "_getminperstatus", "_next_analyzers", "_next_observers",
+)  # fmt: skip
 
 
 class FastCerebro(bt.Cerebro):
@@ -63,12 +66,12 @@ class FastCerebro(bt.Cerebro):
         """
         datas, broker, episode = self.datas, self._broker, strategy.episode
         if any(strategy._lineiterators.values()):
-            strategy._once()
+            bt.Strategy._once(strategy)  # not the strategy's own, which guards lines for Backtrader's loop
             strategy.reset()
         clock = Clock()
         for data in datas:
             data.share_clock(clock)
-        slow_indicators = _attach_lines(strategy, clock, datas[0])
+        slow_indicators = follow_clock(strategy, clock, datas[0])
 
         quiet = _nobody_listens(strategy)
         broker.listener = episode.ledger if quiet else None
@@ -150,28 +153,3 @@ def _nobody_listens(strategy: Any) -> bool:
         and not strategy._lineiterators[LineIterator.ObsType]
         and not strategy._tradehistoryon
     )
-
-
-def _attach_lines(strategy: Any, clock: Clock, data: Any) -> list[Any]:
-    """Let the strategy's and the indicators' lines follow the feed's clock; return the indicators that cannot."""
-    trusted = data.p.trusted
-    for line in strategy.lines.lines:
-        attach(line, clock, trusted)
-        if line is strategy.lines.datetime:
-            line.array = data.times
-        else:  # a line that a subclass has added and fills itself
-            line.array.extend([float("nan")] * len(data.times))
-    slow = []
-    for indicator in strategy._lineiterators[LineIterator.IndType]:
-        lines = getattr(getattr(indicator, "lines", None), "lines", None)
-        if lines is not None and all(_follows(line, len(data.times)) for line in lines):
-            for line in lines:
-                attach(line, clock, trusted)
-        else:
-            slow.append(indicator)
-    return slow
-
-
-def _follows(line: Any, count: int) -> bool:
-    """Whether a line holds a value for each bar and nothing but the position differs from bar to bar."""
-    return type(line) is bt.linebuffer.LineBuffer and len(line.array) == count

@@ -10,7 +10,7 @@ import numpy as np
 from backtrader.feed import DataBase
 
 from vecbt.arrays import FloatArray
-from vecbt.brokers.cerebro.lines import Clock, attach
+from vecbt.brokers.cerebro.lines import Clock, attach, refuse_delay
 from vecbt.errors import ConfigError, LookAheadError
 
 __all__ = ["COLUMNS", "TableFeed"]
@@ -113,8 +113,8 @@ class TableFeed(DataBase):
         pass
 
     def __call__(self, ago: Any = None, line: Any = -1) -> Any:
-        if isinstance(ago, int) and ago > 0 and not self.p.trusted:
-            self.lines[0](ago)  # raises
+        if not self.p.trusted:
+            refuse_delay(ago)
         return super().__call__(ago, line)
 
 

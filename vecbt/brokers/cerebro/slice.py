@@ -17,6 +17,7 @@ from vecbt.brokers.cerebro.runner import Episode
 from vecbt.errors import StrategyError
 from vecbt.kernels.block import Block
 from vecbt.kernels.layout import Autoreset, Clock, Phase
+from vecbt.kernels.own_reward import OwnReward
 from vecbt.plan import Plan
 
 __all__ = ["CerebroSlice", "MakeCerebroSlice"]
@@ -63,6 +64,7 @@ class CerebroSlice:
         self._codes = np.full(high - low, -1, np.int64)
         self._columns = feed_columns(plan.table)
         self._hooks = Hooks(plan, self._arrays)
+        self._own_reward = None if plan.own_reward is None else OwnReward(plan.own_reward)
         self._episodes: list[Episode] = []
         for index in range(low, high):
             self.current = index
@@ -102,6 +104,8 @@ class CerebroSlice:
             self._run_bar(first=False, closing_only=True)
         if self._hooks.any:
             self._call_hooks(self._hooks.after_step)
+        if self._own_reward is not None:
+            self._own_reward.write(block, self._arrays["rewards"], low, high)
         if loops.publish(block, low, high, False):
             self._end_episodes()
 

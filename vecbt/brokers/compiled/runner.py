@@ -11,11 +11,12 @@ from vecbt.brokers.compiled.book import Book
 from vecbt.brokers.compiled.crew import Crew, thread_count
 from vecbt.brokers.compiled.loops import Work
 from vecbt.brokers.compiled.outputs import OutputPool
+from vecbt.kernels.own_reward import OwnReward
 from vecbt.plan import Plan
 
 __all__ = ["CompiledRunner"]
 
-_RESET, _STEP = int(Work.RESET), int(Work.STEP)  # plain numbers: numba takes 12 us to recognize a member
+_RESET, _STEP, _RUN, _PUBLISH = map(int, Work)  # plain numbers: numba takes 12 us to recognize a member
 _OUTPUTS = (
     "market",
     "account",
@@ -53,6 +54,8 @@ class CompiledRunner:
         self._pool = OutputPool(outputs, others, reuse=self.fresh)
         self.outputs: Mapping[str, AnyArray] = self._pool.current.arrays
         self._book = Book(plan.config, num_envs, plan.assets, plan.config.skip_frame + 1)
+        self._own_reward = None if plan.own_reward is None else OwnReward(plan.own_reward)
+        self._num_envs = num_envs
         self._crew = Crew(num_envs, thread_count(num_envs, threads))
 
     def reset(self) -> None:
@@ -69,7 +72,12 @@ class CompiledRunner:
         """Step every environment."""
         after = self._pool.take()
         self.outputs = after.arrays
-        longest = self._crew.work(_STEP, after.address, self._book.address)
+        if self._own_reward is None:
+            longest = self._crew.work(_STEP, after.address, self._book.address)
+        else:
+            self._crew.work(_RUN, after.address, self._book.address)
+            self._own_reward.write(after.address, after.arrays["rewards"], 0, self._num_envs)
+            longest = self._crew.work(_PUBLISH, after.address, self._book.address)
         self._book.make_room(longest)
 
     def close(self) -> None:

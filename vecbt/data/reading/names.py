@@ -50,15 +50,17 @@ def normalize(name: str) -> str:
     bare = _snake(_NUMBERING.sub("", name))
     # The numbering of "1. open" is no part of the name; the digits of "5 m return" are.
     snake = bare if bare in _ROLE_OF or bare in TIMES else _snake(name)
-    if snake[:1].isdigit():
+    if snake and not snake.isidentifier():  # it begins with what only follows in a name, a digit for instance
         snake = f"_{snake}"
     return f"{snake}_" if keyword.iskeyword(snake) else snake
 
 
 def _snake(name: str) -> str:
     # NFKC, because Python's parser, and so a feature expression, applies it to every name.
-    words = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", _HUMP.sub("_", name.strip())).lower())
-    return re.sub(r"_+", "_", words).strip("_")
+    words = re.sub(r"\W", "_", unicodedata.normalize("NFKC", _HUMP.sub("_", name.strip())).lower())
+    # \w takes every numeral, of any script; the parser takes digits and letters.
+    fit = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in words)
+    return re.sub(r"_+", "_", fit).strip("_")
 
 
 def is_header(names: Sequence[str], given: ColumnMap) -> bool:
