@@ -91,9 +91,7 @@ def _choose(engine: str, config: EnvConfig) -> str:
     if not reasons:
         return "compiled"
     if engine == "compiled":
-        raise ConfigError(
-            f"engine='compiled' cannot do this; take engine='cerebro', or change: {'; '.join(reasons)}"
-        )
+        raise ConfigError(f"engine='compiled' cannot do this; take engine='cerebro', or change: {'; '.join(reasons)}")
     return "cerebro"
 
 

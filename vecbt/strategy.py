@@ -190,7 +190,9 @@ class Strategy(bt.Strategy):
             data = self.datas[0]
         if size is None:
             size = self.getsizing(data, isbuy=isbuy)
-        if episode.max_exposure is not None and self._exposure_after(data, abs(size), isbuy) > episode.max_exposure:
+        limit = episode.max_exposure
+        # For 0 units, of which target orders ask for often, there is no order that could be refused.
+        if limit is not None and size and self._exposure_after(data, abs(size), isbuy) > limit:
             episode.ledger.report(data, int(OrderStatus.REFUSED))
             return data, 0
         return data, size

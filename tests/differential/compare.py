@@ -17,7 +17,7 @@ from vecbt.config import EnvConfig
 
 __all__ = ["ENGINES", "Call", "Difference", "Result", "compare_case", "compare_engines", "compare_with_stock", "drive"]
 
-ENGINES = ("cerebro",)
+ENGINES = ("cerebro", "compiled")
 """All are compared with the first one, which is compared with stock Backtrader."""
 
 

@@ -132,7 +132,7 @@ class Follow(bt.Strategy):
     def refuses(self, change: float) -> bool:
         """``max_exposure``, before the broker: never where the position only becomes smaller."""
         limit = self.p.episode.config.max_exposure
-        if limit is None:
+        if limit is None or not change:
             return False
         held = self.position.size
         after = held + change

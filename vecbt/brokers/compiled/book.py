@@ -58,8 +58,9 @@ class Slot(IntEnum):
     """An order that waits for its execution (float64)."""
 
     ASSET = 0
-    SIZE = 1  #: units that remain, negative for a sale
-    PRICE = 2  #: close of the bar on which it was made
+    ORDERED = 1  #: units that it was made for, negative for a sale
+    SIZE = 2  #: units that remain; what rounding leaves of a reversal may have the other sign
+    PRICE = 3  #: close of the bar on which it was made
 
 
 class Queue(IntEnum):

@@ -39,6 +39,13 @@ def _report(block: int, e: int, asset: int, status: int) -> None:
 
 
 @helper
+def _move(orders: FloatArray, number: int, to: int) -> None:
+    """Move an order up in the queue, to where orders before it have left."""
+    for column in range(orders.shape[1]):
+        orders[to, column] = orders[number, column]
+
+
+@helper
 def _check_submitted(block: int, book: int, e: int) -> None:
     """Accept the orders that the cash covers (``BackBroker.check_submitted``).
 
@@ -68,8 +75,7 @@ def _check_submitted(block: int, book: int, e: int) -> None:
             cash -= unlevered(scheme, tied_up(scheme, shortcash, opened, price))
             cash -= commission(scheme, opened, price)
         if cash >= 0.0:
-            for column in range(slot.shape[0]):
-                orders[accepted, column] = slot[column]
+            _move(orders, number, accepted)
             accepted += 1
         else:
             _report(block, e, asset, OrderStatus.MARGIN.value)
@@ -78,12 +84,12 @@ def _check_submitted(block: int, book: int, e: int) -> None:
 
 
 @helper
-def _slipped(rules: FloatArray, size: float, price: float, high: float, low: float) -> tuple[float, bool]:
+def _slipped(rules: FloatArray, ordered: float, price: float, high: float, low: float) -> tuple[float, bool]:
     """``_slip_up`` and ``_slip_down``: the price that is paid, and whether there is one within the bar."""
     perc, fixed = rules[Rule.SLIP_PERC], rules[Rule.SLIP_FIXED]
     if perc == 0.0 and fixed == 0.0:
         return price, True
-    if size > 0.0:
+    if ordered > 0.0:
         slipped, bound = (price * (1.0 + perc) if perc != 0.0 else price + fixed), high
         inside = slipped <= bound
     else:
@@ -157,13 +163,12 @@ def _match(block: int, book: int, e: int, bar: int) -> None:
         asset, size = int(slot[Slot.ASSET]), slot[Slot.SIZE]
         prices = b.ohlc(block)[bar, asset]
         price = slot[Slot.PRICE] if rules[Rule.CHEAT_ON_CLOSE] != 0.0 else prices[0]
-        price, found = _slipped(rules, size, price, prices[1], prices[2])
+        price, found = _slipped(rules, slot[Slot.ORDERED], price, prices[1], prices[2])
         if found:
             size = _execute(block, book, e, asset, size, price)
         if size != 0.0:
-            orders[waiting, Slot.ASSET] = slot[Slot.ASSET]
+            _move(orders, number, waiting)
             orders[waiting, Slot.SIZE] = size
-            orders[waiting, Slot.PRICE] = slot[Slot.PRICE]
             waiting += 1
     counts[Queue.PENDING] = waiting
 

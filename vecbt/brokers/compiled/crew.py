@@ -55,7 +55,9 @@ def thread_count(num_envs: int, limit: int | None) -> int:
 
 
 @kernel
-def _help(work: int, words: IntArray, number: int, helpers: int, low: int, high: int, yields: int, limit: IntArray) -> int:
+def _help(
+    work: int, words: IntArray, number: int, helpers: int, low: int, high: int, yields: int, limit: IntArray
+) -> int:
     """Body of a helper: do the work of every ticket until told to stop; returns the last ticket."""
     at, ticket = _FIRST + number * _STRIDE, 0
     while True:

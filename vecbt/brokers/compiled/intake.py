@@ -9,7 +9,7 @@ from vecbt.brokers.compiled.book import Queue, Rule, Scheme, Slot
 from vecbt.brokers.compiled.money import rounded_size, worth
 from vecbt.kernels import block as b
 from vecbt.kernels._jit import helper
-from vecbt.kernels.layout import Asset, Clock, Instruction, OrderStatus, Row
+from vecbt.kernels.layout import Asset, Instruction, OrderStatus, Row
 
 __all__ = ["order_of", "place", "submit"]
 
@@ -71,7 +71,7 @@ def submit(block: int, book: int, e: int, asset: int, size: float) -> None:
     counts, column = k.counts(book)[e], Row.ASSETS + asset * 4
     slot = k.orders(book)[e, counts[Queue.PENDING] + counts[Queue.SUBMITTED]]
     slot[Slot.ASSET] = asset
-    slot[Slot.SIZE] = size
+    slot[Slot.ORDERED] = slot[Slot.SIZE] = size
     slot[Slot.PRICE] = b.rows(block)[e, column + Asset.CLOSE]
     if k.rules(book)[Rule.CHECKSUBMIT] != 0.0:
         counts[Queue.SUBMITTED] += 1

@@ -13,8 +13,8 @@ from vecbt.kernels import block as b
 from vecbt.kernels._jit import Native, helper
 from vecbt.kernels.actions import instruct
 from vecbt.kernels.episode import decide, end_step, enter_bar, keep_outputs, open_episode, write_closes, write_outputs
-from vecbt.kernels.prefetch import prefetch_bar
 from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, Row, Setting
+from vecbt.kernels.prefetch import prefetch_bar
 
 __all__ = ["Work", "work"]
 
