@@ -24,6 +24,7 @@ __all__ = ["Case", "make_case", "numbered"]
 WEIGHTS = (0.0, 1.0, -1.0, 0.5, -0.5, 0.97, -0.3, 0.1, 1e-4)
 POSITIONS = (
     (-1.0, 0.0, 1.0),
+    (-1.0, 1.0),
     (0.0, 1.0),
     (-2.0, -1.0, 0.0, 0.7, 1.3, 3.0),
     (-4.507, 1.0),
@@ -153,7 +154,7 @@ def make_case(choices: Choices, number: int = -1, given: tuple[int, ...] | None 
         "actions": choices.one(("discrete", "target_position", "target_percent", "target_percent")),
         "skip_frame": skip,
         "latency": choices.one((0, 0, 1, 2)),
-        "max_exposure": choices.one((None, None, 1.0, 0.6)),
+        "max_exposure": choices.one((None, None, 1.0, 0.9, 0.6)),
         "reward": choices.one(tuple(REWARDS)),
         "reward_scale": choices.one((1.0, 100.0, 0.3)),
         "gamma": choices.one((0.99, 0.9, 1.0)),

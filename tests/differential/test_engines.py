@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.differential.brokers import SETTINGS, draw_setting
+from tests.differential.brokers import SETTINGS, Setting, draw_setting
 from tests.differential.cases import Case, make_case, numbered
 from tests.differential.choices import Drawn, Seeded
 from tests.differential.compare import (
@@ -29,6 +29,8 @@ from tests.differential.compare import (
 )
 from tests.differential.stock import COLUMNS, Follow
 from vecbt.brokers.cerebro import schemes
+from vecbt.config import Commission
+from vecbt.data.bars import Bars
 
 CASES = 150
 OUTCOMES = (
@@ -99,6 +101,59 @@ def test_same_numbers_in_any_case(data: Any, actions: list[int]) -> None:
     case = make_case(Drawn(data), given=tuple(actions))
     difference = compare_case(case).difference
     assert difference is None, str(difference)
+
+
+# Where a random number never is: comparisons that hold with equality. Prices are 100, 95, 105 and 100 again.
+EDGES: dict[str, tuple[dict[str, Any], tuple[int, ...], str]] = {
+    "cash of exactly 0": (
+        {"commission": Commission(margin=125.0), "start_cash": 1_000.0, "order_size": 8.0},
+        (1, 0, 0, 0, 1),
+        "completed",
+    ),
+    "cash of exactly 0 without a submit check": (
+        {"commission": Commission(margin=125.0), "start_cash": 1_000.0, "order_size": 8.0, "checksubmit": False},
+        (1, 0, 0, 0, 1),
+        "completed",
+    ),
+    "a drawdown of exactly the call": ({"drawdown_call": 5.0, "order_size": 5.0}, (1, 1), "end: drawdown call"),
+    "a profit of exactly the call": ({"target_call": 5.0, "order_size": 5.0}, (1, 1), "end: data end"),
+    "a value of exactly 0": ({"leverage": 20.0, "order_size": 100.0}, (1, 1), "end: ruin"),
+    "an exposure of exactly the limit": ({"max_exposure": 1.0, "order_size": 5.0}, (1, 1, 1), "refused"),
+    "a reversal to the same exposure": (
+        {"max_exposure": 0.95, "order_size": 9.0, "actions": "target_position", "positions": (-1.0, 1.0)},
+        (0, 0, 0, 0, 0, 0, 1),
+        "refused",
+    ),
+}
+
+
+class Edge(Case):
+    """A case whose market is written down."""
+
+    @property
+    def market(self) -> Bars:
+        prices = [100.0, 100.0, 100.0, 95.0, 95.0, 105.0, 105.0, 100.0, 100.0, 100.0]
+        return Bars.from_arrays(np.arange(1, 11) * 60_000_000_000, prices, prices, prices, prices, np.ones(10))
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_same_numbers_on_the_edge(name: str) -> None:
+    settings, actions, outcome = EDGES[name]
+    config = {"start_cash": 1_000.0, "window": 1, "actions": "discrete", "positions": (-1.0, 0.0, 1.0)}
+    parts = {"number": -1, "prices": "edge", "market_seed": 0, "bars": 10, "num_envs": 1, "autoreset": "NextStep"}
+    case = Edge(
+        **parts,
+        setting=Setting(name, {}),
+        config={**config, "reward": "pnl", "episode_steps": None, **settings},
+        seed=0,
+        steps=9,
+        actions_seed=0,
+        habit=(),
+        given=(actions + (0,) * 9)[:9],
+    )
+    result = compare_case(case)
+    assert result.difference is None, str(result.difference)
+    assert result.outcomes[outcome] >= 1, f"of {result.outcomes}"
 
 
 def own_reward(previous_row: Any, row: Any, state: Any) -> float:

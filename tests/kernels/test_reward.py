@@ -151,6 +151,14 @@ def test_btgym(bars: Bars, skip: int, gamma: float, scale: float) -> None:
     ]
 
 
+def test_btgym_adds_the_oldest_bar_first() -> None:
+    # Values with all their digits: hypothesis likes round ones, which add up alike in any order.
+    values = np.random.default_rng(1).uniform(900.0, 1_100.0, 300).tolist()
+    bars: Bars = [(value, 1.0, 0.0) for value in values]
+    got = rewards_of(RewardKind.BTGYM, bars, 3, gamma=0.99, reward_scale=100.0)
+    assert got == [btgym(bars[:end], 3, 0.99, 100.0, unit()) for end in range(3, 301, 3)]
+
+
 def test_btgym_by_hand() -> None:
     bars: Bars = [(1_002.0, 5.0, 0.0), (1_006.0, 5.0, 0.0), (1_005.0, 0.0, 5.0), (1_005.0, 0.0, 0.0)]
     got = rewards_of(RewardKind.BTGYM, bars, gamma=0.5)
