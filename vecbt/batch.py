@@ -40,12 +40,14 @@ class Runner(Protocol):
     """What brings a batch forward: a pool of workers, or the compiled engine in this process.
 
     Attributes:
-        outputs: The arrays that the last call has written its results to.
-        fresh: Whether these are the caller's to keep, so that there is nothing to copy.
+        fresh: Whether `outputs` are the caller's to keep, so that there is nothing to copy.
     """
 
-    outputs: Mapping[str, AnyArray]
     fresh: bool
+
+    @property
+    def outputs(self) -> Mapping[str, AnyArray]:
+        """The arrays that the last call has written its results to."""
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -281,8 +283,8 @@ class Batch:
         stats: dict[str, Any] = {}
         for stat in Stat:
             stats[stat.name.lower()] = floats[stat]
-        for number, stat in enumerate(_WHOLE_STATS):
-            stats[Stat(stat).name.lower()] = whole[number]
+        for number, column in enumerate(_WHOLE_STATS):
+            stats[Stat(column).name.lower()] = whole[number]
         stats["open"] = floats[Stat.OPEN] != 0.0
         stats.update(dict.fromkeys(_STAT_MASKS, ended))
         return {"episode_stats": stats, "_episode_stats": ended}

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from vecbt.arrays import AnyArray
 from vecbt.batch import Batch
 from vecbt.brokers.compiled.subset import outside_subset
 from vecbt.config import ENGINES, EnvConfig
@@ -27,7 +28,8 @@ class _CerebroRunner:
 
     def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
         self._pool, self.source, self._owned = pool, source, owned
-        self.reset, self.step, self.outputs = pool.reset, pool.step, pool.arrays
+        self.reset, self.step = pool.reset, pool.step
+        self.outputs: Mapping[str, AnyArray] = pool.arrays
         if owned:
             weakref.finalize(self, source.stop)
 

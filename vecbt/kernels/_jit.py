@@ -77,7 +77,7 @@ class Native:
     def address(self) -> int:
         """Address of the compiled function; compiles it, or loads it from the cache, when it is first asked for."""
         if self._compiled is None:
-            signature = ([types.int64] * self.function.__code__.co_argcount, types.int64)
+            signature = ((types.int64,) * self.function.__code__.co_argcount, types.int64)
             self._compiled = CFunc(self.function, signature, locals={}, options={"error_model": "numpy"})
             self._compiled._cache = _PackageCache(self.function)
             self._compiled.compile()

@@ -125,7 +125,7 @@ def work(kind: int, block: int, book: int, low: int, high: int) -> int:
     end = np.uint64(high)
     for e in range(np.uint64(low), end):
         if e + _AHEAD < end:
-            prefetch_bar(block, e + _AHEAD)
+            prefetch_bar(block, e + _AHEAD)  # type: ignore[arg-type]
         if kind == Work.RESET:
             if b.mask(block)[e]:
                 _begin_episode(block, book, e)
