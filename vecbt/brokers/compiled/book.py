@@ -13,7 +13,7 @@ from vecbt.arrays import AnyArray, FloatArray
 from vecbt.config import Commission, EnvConfig, Slippage
 from vecbt.kernels.block import Block, Fields, field
 
-__all__ = ["Book", "Held", "Queue", "Rule", "Scheme", "Slot", "counts", "held", "orders", "rules", "schemes"]
+__all__ = ["Book", "Held", "Queue", "Rule", "Scheme", "Slot"]
 
 
 class Rule(IntEnum):

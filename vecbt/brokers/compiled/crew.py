@@ -133,9 +133,10 @@ class Crew:
             self._start_helpers()  # a forked child has none
         self._ticket += 1
         share, helpers = self._bounds[0][1], self.threads - 1
-        return _lead(  # type: ignore[no-any-return]
+        longest: int = _lead(
             self._work, self._words, kind, block, book, share, helpers, self._ticket, self._patience, self._limit
         )
+        return longest
 
     def close(self) -> None:
         """End the helpers; may be called again."""
