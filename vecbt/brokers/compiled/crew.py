@@ -96,7 +96,7 @@ def _lead(
         pass
     for number in range(helpers):
         longest = max(longest, words[_FIRST + number * _STRIDE + _ANSWER])
-    return longest
+    return longest  # type: ignore[no-any-return]
 
 
 class Crew:
@@ -133,10 +133,9 @@ class Crew:
             self._start_helpers()  # a forked child has none
         self._ticket += 1
         share, helpers = self._bounds[0][1], self.threads - 1
-        longest: int = _lead(
+        return _lead(
             self._work, self._words, kind, block, book, share, helpers, self._ticket, self._patience, self._limit
         )
-        return longest
 
     def close(self) -> None:
         """End the helpers; may be called again."""

@@ -80,6 +80,9 @@ class CompiledRunner:
             longest = self._crew.work(_PUBLISH, after.address, self._book.address)
         self._book.make_room(longest)
 
+    def settle(self) -> None:
+        """Nothing to wait for: a call that has begun is not interrupted."""
+
     def close(self) -> None:
         """End the threads."""
         self._crew.close()
