@@ -59,6 +59,9 @@ class Runner(Protocol):
     def step(self) -> None:
         """Step every environment with ``arrays["actions"]``."""
 
+    def settle(self) -> None:
+        """Wait for a call that was interrupted and is still under way."""
+
     def close(self) -> None:
         """Release everything."""
 
@@ -82,6 +85,7 @@ class Batch:
         self._all.setflags(write=False)
         self._broken = False
         self._started = False  # every environment has had its first reset
+        self._any_ended = False  # an episode has ended with the last step
         self._choices = plan.action_space.n if isinstance(plan.action_space, spaces.Discrete) else 0
         if isinstance(plan.action_space, spaces.MultiDiscrete):
             self._choices = int(plan.action_space.nvec[0])
@@ -108,32 +112,48 @@ class Batch:
         chosen = self._all if mask is None else mask
         if (self._broken or not self._started) and not chosen.all():
             raise EpisodeError("environments that are not in reset_mask have no episode to go on with: reset all")
+        # Everything is checked before anything is changed: a refused reset leaves the episodes as they are.
+        new = {
+            env: check_unsigned("seed", seed, bits=128)
+            for env, seed in enumerate(seeds)
+            if seed is not None and chosen[env]
+        }
+        kind = self._section(sample_type)
+        if self._broken:
+            self.runner.settle()
         arrays = self.arrays
-        if sample_type is not None:
-            kind = _SAMPLE_TYPES.get(sample_type) if isinstance(sample_type, int | str) else None
-            if kind is None:
-                raise ConfigError(f"sample_type must be 0 or 'train', 1 or 'test', got {sample_type!r}")
-            if kind == 1 and not self.plan.table.trials.sections[1][1]:
-                raise ConfigError("sample_type 'test' needs test rows: make the domain with a test_period")
+        if kind is not None:
             arrays["sample_type"][chosen] = kind
-        for env in np.flatnonzero(chosen).tolist():
-            self._seed(env, seeds[env])
+        self._count_on(chosen, new)
         arrays["mask"][:] = chosen
         self._broken = True
         self.runner.reset()
         self._broken = False
         self._started = True
 
-    def _seed(self, env: int, seed: int | None) -> None:
-        clock = self.arrays["clock"]
-        if seed is None and self.seeds[env] is not None:
-            clock[env, Clock.EPISODE] += 1
-            return
-        if seed is None:
-            seed = secrets.randbits(63)
-        self.seeds[env] = seed = check_unsigned("seed", seed, bits=128)
-        self.arrays["seeds"][env] = seed & _WORD, seed >> 64
-        clock[env, Clock.EPISODE] = 0
+    def _section(self, sample_type: object) -> int | None:
+        """The rows that a sample type stands for: 0 training, 1 test; None to keep to those of before."""
+        if sample_type is None:
+            return None
+        kind = _SAMPLE_TYPES.get(sample_type) if isinstance(sample_type, int | str) else None
+        if kind is None:
+            raise ConfigError(f"sample_type must be 0 or 'train', 1 or 'test', got {sample_type!r}")
+        if kind == 1 and not self.plan.table.trials.sections[1][1]:
+            raise ConfigError("sample_type 'test' needs test rows: make the domain with a test_period")
+        return kind
+
+    def _count_on(self, chosen: BoolArray, new: dict[int, int]) -> None:
+        """Number the coming episodes; a seed starts the count again, and the first one is drawn where none is given."""
+        arrays = self.arrays
+        if not self._started:
+            for env in np.flatnonzero(chosen).tolist():
+                if self.seeds[env] is None and env not in new:
+                    new[env] = secrets.randbits(63)
+        arrays["clock"][chosen, Clock.EPISODE] += 1
+        for env, seed in new.items():
+            self.seeds[env] = seed
+            arrays["seeds"][env] = seed & _WORD, seed >> 64
+            arrays["clock"][env, Clock.EPISODE] = 0
 
     # -- step ----------------------------------------------------------------------------------------------------------
 
@@ -145,19 +165,37 @@ class Batch:
             EpisodeError: If an environment has not been reset, or has ended and the mode does not reset it.
         """
         self._take_actions(actions)
+        self.advance()
+
+    def take_choice(self, choice: int) -> bool:
+        """Take the only environment's action, a whole number; False if it is none of its action space."""
+        if 0 <= choice < self._choices:
+            self._actions[0] = choice
+            return True
+        return False
+
+    def advance(self) -> None:
+        """Take a step with the actions that have been taken."""
         if self._broken:
             raise EpisodeError("an error has interrupted the environments in the middle of a call: reset() them all")
         if not self._started:
             raise EpisodeError("step() before reset(): call reset() first")
-        if self.plan.autoreset == Autoreset.DISABLED and (self._phase == Phase.ENDED).any():
-            ended = np.flatnonzero(self._phase == Phase.ENDED).tolist()
+        if self._any_ended and self.plan.autoreset == Autoreset.DISABLED:
+            self._refuse_ended()
+        self._broken = True
+        self.runner.step()
+        self._broken = False
+        outputs = self.runner.outputs
+        # count_nonzero takes a sixth of the time of any()
+        self._any_ended = bool(np.count_nonzero(outputs["terminations"]) or np.count_nonzero(outputs["truncations"]))
+
+    def _refuse_ended(self) -> None:
+        ended = np.flatnonzero(self._phase == int(Phase.ENDED)).tolist()
+        if ended:
             raise EpisodeError(
                 f"step() after the episode's end in environments {_some(ended)}: the autoreset mode is DISABLED, so "
                 f'reset them with options={{"reset_mask": ...}}'
             )
-        self._broken = True
-        self.runner.step()
-        self._broken = False
 
     def _take_actions(self, actions: Any) -> None:
         given = np.asarray(actions)
@@ -232,10 +270,7 @@ class Batch:
         outputs = self.runner.outputs
         copy = self.plan.config.copy and not self.runner.fresh
         infos = {} if mode == "episode" else self._columns(outputs, "", self._all if mask is None else mask, copy)
-        # count_nonzero takes a sixth of the time of any()
-        if mask is not None or not (
-            np.count_nonzero(outputs["terminations"]) or np.count_nonzero(outputs["truncations"])
-        ):
+        if mask is not None or not self._any_ended:
             return infos
         ended = outputs["terminations"] | outputs["truncations"]
         rows = np.flatnonzero(ended)

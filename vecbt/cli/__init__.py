@@ -9,6 +9,7 @@ import tyro
 from vecbt.cli.bench import Bench
 from vecbt.cli.check import Check
 from vecbt.cli.demo import Demo
+from vecbt.cli.warmup import Warmup
 from vecbt.errors import VecbtError
 
 __all__ = ["run"]
@@ -21,7 +22,7 @@ def run(arguments: list[str] | None = None) -> None:
         arguments: The arguments; those of the process by default.
     """
     command = tyro.extras.subcommand_cli_from_dict(
-        {"demo": Demo, "bench": Bench, "check": Check},
+        {"demo": Demo, "bench": Bench, "check": Check, "warmup": Warmup},
         prog="vecbt",
         description="Vectorized reinforcement-learning environments on Backtrader.",
         args=arguments,

@@ -8,9 +8,11 @@ the package therefore share one stamp, made from every file that can be inlined.
 from __future__ import annotations
 
 import functools
+import multiprocessing
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numba
 from llvmlite import ir
@@ -19,7 +21,7 @@ from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
-__all__ = ["Native", "call_native", "helper", "kernel", "uncached"]
+__all__ = ["Compiled", "Native", "call_native", "helper", "kernel", "uncached"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,12 +35,49 @@ def _stamp() -> tuple[float, int]:
     return max(stat.st_mtime for stat in stats), sum(stat.st_size for stat in stats)
 
 
-class _PackageCache(FunctionCache):
-    """numba's function cache, invalidated by an edit of any kernel."""
+class Compiled:
+    """What this process had to compile because no cache held it.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    Attributes:
+        names: The functions, once for every kind of arguments.
+        announced: Whether the user knows that he waits for it.
+    """
+
+    names: ClassVar[list[str]] = []
+    announced: ClassVar[bool] = False
+
+    @classmethod
+    def announce(cls) -> None:
+        """Tell him, unless he knows; child processes, of which there may be many, say nothing."""
+        if not cls.announced and multiprocessing.parent_process() is None:
+            sys.stderr.write(
+                "vecbt: compiling the kernels, once per machine (about 15 s; `vecbt warmup` does it ahead) ...\n"
+            )
+            sys.stderr.flush()
+        cls.announced = True
+
+
+class _PackageCache(FunctionCache):
+    """numba's function cache, invalidated by an edit of any kernel.
+
+    Args:
+        function: The function.
+        large: Whether it takes so long to compile that the user is told.
+    """
+
+    def __init__(self, function: Callable[..., Any], large: bool = False) -> None:
         super().__init__(function)
         self._cache_file._source_stamp = _stamp()
+        self._title, self._large = f"{function.__module__}.{function.__qualname__}", large
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """The compiled function for such arguments, or None: it will be compiled then."""
+        found = super().load_overload(signature, target_context)
+        if found is None:
+            Compiled.names.append(self._title)
+            if self._large:
+                Compiled.announce()
+        return found
 
 
 def kernel(function: F) -> F:
@@ -79,7 +118,7 @@ class Native:
         if self._compiled is None:
             signature = ((types.int64,) * self.function.__code__.co_argcount, types.int64)
             self._compiled = CFunc(self.function, signature, locals={}, options={"error_model": "numpy"})
-            self._compiled._cache = _PackageCache(self.function)
+            self._compiled._cache = _PackageCache(self.function, large=True)
             self._compiled.compile()
         return self._compiled.address  # type: ignore[no-any-return]
 

@@ -1,0 +1,243 @@
+"""Orders straight into the compiled broker, any number of them on a bar, and the same orders in stock Backtrader.
+
+The broker is run as numba compiles it, or as plain Python, in which a change of its source costs no compilation.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib.util
+import types
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from tests.differential.brokers import SETTINGS, Setting, draw_setting
+from tests.differential.choices import Seeded
+from tests.differential.expected import Account
+from tests.differential.scripts import PRICES, make_prices, make_times
+from tests.differential.stock import COLUMNS, Follow, ListFeed
+from tests.kernels.batches import Arrays
+from vecbt.brokers.compiled.book import Book
+from vecbt.brokers.compiled.broker import next_bar, open_book
+from vecbt.brokers.compiled.intake import place
+from vecbt.config import EnvConfig
+from vecbt.kernels import block as b
+from vecbt.kernels._jit import kernel
+from vecbt.kernels.block import Block
+from vecbt.kernels.layout import Asset, Instruction, Row, row_width
+
+__all__ = ["MODULES", "Orders", "draw_orders", "plain_broker", "run_compiled", "run_stock", "source_of"]
+
+MODULES = ("money", "trades", "intake", "broker")
+"""Modules of `vecbt.brokers.compiled` that hold the broker's arithmetic; each uses only those before it."""
+
+BUY, SELL, CLOSE, TARGET_SIZE, TARGET_PERCENT = (int(what) for what in Instruction if what)
+STATUS = int(Row.ASSETS + Asset.STATUS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Orders:
+    """A market, a broker and what is ordered at the close of each bar.
+
+    Attributes:
+        setting: The broker.
+        prices: Open, high, low, close and volume.
+        by_bar: For each bar what is asked for, in turn: an `Instruction` and its amount.
+    """
+
+    setting: Setting
+    prices: dict[str, np.ndarray]
+    by_bar: tuple[tuple[tuple[int, float], ...], ...]
+
+    @property
+    def config(self) -> EnvConfig:
+        # The data with which the arrays are made are not these: no size may be too large for them.
+        return EnvConfig.of({**self.setting.config, "order_size": 1e-9})
+
+
+def draw_orders(seed: int, bars: int = 50) -> Orders:
+    """Orders at random; listed settings take turns with drawn ones."""
+    choices = Seeded(seed)
+    kind = choices.one(PRICES)
+    prices = make_prices(kind, bars, seed)
+    price = float(prices["close"][0])
+    setting = SETTINGS[seed // 2 % len(SETTINGS)] if seed % 2 else draw_setting(choices, price)
+    config = {"lot": choices.one((1.0, 1.0, 0.1, 0.001)), **setting.config}
+    if choices.one((False, False, False, True)):
+        config["max_exposure"] = choices.one((0.5, 1.0, 2.0))
+    cash = price * choices.one((20.0, 4.0, 1_000.0))
+    if seed % 2 == 0 or kind in ("pennies", "millions"):
+        config["start_cash"] = cash
+    cash = config.get("start_cash", 10_000.0)
+    whole = cash / price > 10.0 and choices.one((False, True))
+    random = np.random.default_rng(seed)
+
+    def size() -> float:
+        units = cash / price * float(random.choice([0.1, 0.3, 0.9, 1.5])) * (1.0 + random.random())
+        return float(int(units) or 1) if whole else units
+
+    def order() -> tuple[int, float]:
+        what = int(random.choice([BUY, SELL, CLOSE, TARGET_SIZE, TARGET_PERCENT]))
+        if what == TARGET_SIZE:
+            return what, float(random.choice([-1.0, 0.0, 1.0, 1.0])) * size()
+        if what == TARGET_PERCENT:
+            return what, float(random.choice([0.0, 1.0, -1.0, 0.97, random.uniform(-1.5, 1.5)]))
+        return what, 0.0 if what == CLOSE else size()
+
+    counts = random.choice([0, 1, 2, 3], bars, p=[0.4, 0.35, 0.15, 0.1])
+    return Orders(Setting(f"{seed}", config), prices, tuple(tuple(order() for _ in range(count)) for count in counts))
+
+
+# -- stock -------------------------------------------------------------------------------------------------------------
+
+
+class Scripted(Follow):
+    """Orders what it is told to, and keeps an account row for each bar."""
+
+    params = (("orders", None), ("rows", None))
+
+    def next(self) -> None:
+        position = self.position
+        account = Account(
+            cash=self.broker.getcash(),
+            value=self.broker.getvalue(),
+            leverage=float(self.broker.get_leverage()),
+            costs=self.costs,
+            fills=float(self.fills),
+            trades=float(self.trades),
+            wins=float(self.wins),
+            realized=self.realized,
+            gains=self.gains,
+            size=float(position.size),
+            price=float(position.price),
+            close=self.data.close[0],
+            status=float(self.status),
+        )
+        self._count_bar(account)
+        self.p.rows.append(dataclasses.astuple(account))
+        self.status = 0
+        for what, amount in self.p.orders.by_bar[len(self) - 1]:
+            self.place(Instruction(what).name.lower(), amount)
+
+
+def run_stock(orders: Orders, outcomes: Counter[str] | None = None) -> list[tuple[float, ...]]:
+    """The account row of each bar in stock Backtrader.
+
+    Args:
+        orders: What is ordered.
+        outcomes: Counts what becomes of it.
+    """
+    cerebro = bt.Cerebro(stdstats=False)
+    orders.setting.apply(cerebro.broker)
+    columns = {name: orders.prices[name].tolist() for name in COLUMNS}
+    cerebro.adddata(ListFeed(columns=columns, times=make_times(len(orders.by_bar), 0)))
+    rows: list[tuple[float, ...]] = []
+    counts: Counter[str] = Counter() if outcomes is None else outcomes
+    # All that the driver asks of an episode is how much exposure it allows.
+    episode = types.SimpleNamespace(config=orders.config)
+    cerebro.addstrategy(Scripted, orders=orders, rows=rows, episode=episode, outcomes=counts)
+    cerebro.run()
+    return rows
+
+
+# -- vecbt -------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def run(block, book, instructions, amounts, rows):  # type: ignore[no-untyped-def]
+    open_book(block, book, 0)
+    row = b.rows(block)[0]
+    for bar in range(instructions.shape[0]):
+        if bar > 0:
+            next_bar(block, book, 0, bar)
+        row[Row.ASSETS + Asset.CLOSE] = b.ohlc(block)[bar, 0, 3]
+        for column in range(row.shape[0]):
+            rows[bar, column] = row[column]
+        row[Row.ASSETS + Asset.STATUS] = 0.0
+        for number in range(instructions.shape[1]):
+            b.instructions(block)[0, 0] = instructions[bar, number]
+            b.amounts(block)[0, 0] = amounts[bar, number]
+            place(block, book, 0)
+
+
+@cache
+def _arrays() -> dict[str, Any]:
+    return Arrays(1).by_name
+
+
+def _prepare(orders: Orders) -> tuple[dict[str, Any], Book, tuple[np.ndarray, ...]]:
+    """The batch's arrays, the broker's book, and what the loop is given besides."""
+    bars, most = len(orders.by_bar), max(map(len, orders.by_bar))
+    instructions, amounts = np.zeros((bars, most), np.int64), np.zeros((bars, most))
+    for bar, asked in enumerate(orders.by_bar):
+        for number, (what, amount) in enumerate(asked):
+            instructions[bar, number], amounts[bar, number] = what, amount
+    ohlc = np.stack([orders.prices[name] for name in ("open", "high", "low", "close")], axis=1)[:, None]
+    arrays = dict(_arrays(), ohlc=np.ascontiguousarray(ohlc), params=_arrays()["params"].copy())
+    arrays["params"][0] = orders.config.start_cash
+    # Orders that find no price wait for ever; the loop does not make room for them.
+    book = Book(orders.config, 1, 1, bars * most)
+    return arrays, book, (instructions, amounts, np.zeros((bars, row_width(1))))
+
+
+def run_compiled(orders: Orders) -> list[tuple[float, ...]]:
+    """The account row of each bar with the compiled broker."""
+    arrays, book, rest = _prepare(orders)
+    block = Block(arrays)
+    run(block.address, book.address, *rest)
+    return [tuple(row) for row in rest[-1].tolist()]
+
+
+class _Views:
+    """In place of the functions that make an array from an address: the arrays are at hand here."""
+
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        return lambda arrays: arrays[name]
+
+
+def source_of(module: str) -> str:
+    """Source of a module of the compiled broker."""
+    spec = importlib.util.find_spec(f"vecbt.brokers.compiled.{module}")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def plain_broker(changed: str = "", tree: ast.Module | None = None) -> Callable[[Orders], list[tuple[float, ...]]]:
+    """`run_compiled` without a compiler.
+
+    Args:
+        changed: Module of `MODULES` that is not to be what it is.
+        tree: What it is to be instead.
+    """
+    known: dict[str, Any] = {}
+    for module in MODULES:
+        names: dict[str, Any] = {"__name__": f"plain_{module}"}
+        exec(_code(module) if module != changed else compile(tree, module, "exec"), names)
+        plain = {name: value.py_func for name, value in names.items() if hasattr(value, "py_func")}
+        own = {name: value for name, value in plain.items() if value.__globals__ is names}
+        names.update(own)
+        # What it has imported from the modules before it is to be theirs as they are here.
+        names.update({name: known[name] for name in plain.keys() & known.keys() if name not in own})
+        names.update(b=_Views(), k=_Views())
+        known.update(own)
+    loop = types.FunctionType(run.py_func.__code__, {**globals(), **known, "b": _Views()})
+
+    def run_plain(orders: Orders) -> list[tuple[float, ...]]:
+        arrays, book, rest = _prepare(orders)
+        loop(arrays, book._arrays, *rest)
+        return [tuple(row) for row in rest[-1].tolist()]
+
+    return run_plain
+
+
+@cache
+def _code(module: str) -> types.CodeType:
+    return compile(source_of(module), module, "exec")

@@ -1,0 +1,103 @@
+"""Compiles everything that is compiled, so that nobody has to wait for it later."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import numpy as np
+from tqdm import tqdm
+
+from vecbt.arrays import AnyArray
+from vecbt.brokers.cerebro.loops import compile_loops
+from vecbt.brokers.compiled.crew import compile_crew
+from vecbt.data.features import compile_features
+from vecbt.data.functions import FUNCTIONS, Function
+from vecbt.data.synthetic import synthetic_market
+from vecbt.kernels._jit import Compiled
+from vecbt.kernels.dates import date_numbers
+from vecbt.kernels.sampling import draw_trial
+from vecbt.kernels.take import take_codes, take_weights
+from vecbt.shm.pool import compile_waits
+
+__all__ = ["WarmUp", "warm_up"]
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmUp:
+    """What `warm_up` has done.
+
+    Attributes:
+        seconds: How long it took.
+        compiled: The functions that had to be compiled, once for every kind of arguments; all others were in the cache.
+    """
+
+    seconds: float
+    compiled: tuple[str, ...]
+
+
+def warm_up(progress: str | None = None) -> WarmUp:
+    """Compile what both engines, the data and the sampling consist of, or load it from numba's cache on disk.
+
+    A user's own reward function is not among it: it is compiled when an environment is made with it.
+
+    Args:
+        progress: Title of a progress bar; None for none.
+    """
+    begun, before = time.perf_counter(), len(Compiled.names)
+    Compiled.announced = True  # the bar says so, or the caller knows
+    with tqdm(total=len(_PARTS), desc=progress, unit="part", disable=None if progress else True) as bar:
+        for title, compile_part in _PARTS.items():
+            bar.set_postfix_str(title)
+            compile_part()
+            bar.update()
+    return WarmUp(time.perf_counter() - begun, tuple(Compiled.names[before:]))
+
+
+def _kinds(array: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """The array as numba tells arrays apart: as it is, and read-only."""
+    frozen = array.copy()
+    frozen.setflags(write=False)
+    return array, frozen
+
+
+def _compile_dates() -> None:
+    for stamps in _kinds(np.zeros(1, np.int64)):
+        date_numbers(stamps)
+
+
+def _compile_indicators() -> None:
+    bars = synthetic_market(100)
+    for function in FUNCTIONS.values():
+        # A column of the data is read-only, the result of an expression is not.
+        for argument in ("close", "close + 1") if function.takes_expression else ("",):
+            compile_features([_call(function, argument)], bars)
+
+
+def _call(function: Function, argument: str) -> str:
+    parameters = ["2" if p.default is None else f"{p.default:g}" for p in function.parameters]
+    return f"{function.name}({', '.join([argument, *parameters] if argument else parameters)})"
+
+
+def _compile_sampling() -> None:
+    draw_trial(np.uint64(0), np.uint64(0), 0, 0, 1, 1.0, 1.0)
+
+
+def _compile_actions() -> None:
+    buffer = np.zeros(1)
+    for codes in (*_kinds(np.zeros(1, np.int64)), np.zeros(2, np.int64)[::2]):
+        take_codes(codes, buffer, 1)
+    for weights in (*_kinds(np.zeros(1)), np.zeros(2)[::2]):
+        take_weights(weights, buffer)
+
+
+_PARTS: dict[str, Callable[[], None]] = {
+    "compiled engine": compile_crew,
+    "Cerebro engine": compile_loops,
+    "waiting": compile_waits,
+    "actions": _compile_actions,
+    "dates": _compile_dates,
+    "sampling": _compile_sampling,
+    "indicators": _compile_indicators,
+}
