@@ -35,7 +35,7 @@ from vecbt.shm.worker import (
     ticket_word,
 )
 
-__all__ = ["RemoteTraceback", "WorkerPool", "compile_waits"]
+__all__ = ["RemoteTraceback", "WorkerPool"]
 
 _NAP = 0.05
 """Seconds after which a waiting parent looks whether its workers live."""
@@ -125,16 +125,6 @@ class WorkerPool:
 
         in_parent = num_workers == 0 or (parent_share and num_workers < num_envs)
         bounds = partition(num_envs, num_workers + in_parent)
-<<<<<<< ours
-        if num_workers:
-            compile_waits()
-            self._start_workers(make_slice, bounds[in_parent:], context)
-        if in_parent:
-            low, high = bounds[0]
-            self._local = make_slice(self.arrays, low, high)
-        if num_workers:
-            try:
-=======
         try:
             if num_workers:
                 _compile_waits()
@@ -143,7 +133,6 @@ class WorkerPool:
                 low, high = bounds[0]
                 self._local = make_slice(self.arrays, low, high)
             if num_workers:
->>>>>>> theirs
                 self._run(Op.START)
         except BaseException:
             self.close()
@@ -300,7 +289,7 @@ class WorkerPool:
         )
 
 
-def compile_waits() -> None:
+def _compile_waits() -> None:
     """Compile what waits, so that the workers find it in the cache instead of all writing it."""
     words, now = np.zeros(control_words(1), np.int64), np.zeros(2, np.int64)
     wait_for(words, ARRIVED, 0, PARENT_ASLEEP, 1, 1, now)
