@@ -127,7 +127,7 @@ class WorkerPool:
         bounds = partition(num_envs, num_workers + in_parent)
         try:
             if num_workers:
-                _compile_waits()
+                compile_waits()
                 self._start_workers(make_slice, bounds[in_parent:], context)
             if in_parent:
                 low, high = bounds[0]
@@ -289,7 +289,7 @@ class WorkerPool:
         )
 
 
-def _compile_waits() -> None:
+def compile_waits() -> None:
     """Compile what waits, so that the workers find it in the cache instead of all writing it."""
     words, now = np.zeros(control_words(1), np.int64), np.zeros(2, np.int64)
     wait_for(words, ARRIVED, 0, PARENT_ASLEEP, 1, 1, now)
