@@ -20,6 +20,7 @@ from vecbt.kernels.dates import date_numbers
 from vecbt.kernels.sampling import draw_trial
 from vecbt.kernels.take import take_codes, take_weights
 from vecbt.shm.pool import compile_waits
+from vecbt.vector import make_vec
 
 __all__ = ["WarmUp", "warm_up"]
 
@@ -62,6 +63,14 @@ def _kinds(array: AnyArray) -> tuple[AnyArray, AnyArray]:
     return array, frozen
 
 
+def _compile_engine() -> None:
+    compile_crew()
+    # What calls the crew is compiled with its first call.
+    envs = make_vec(synthetic_market(100), engine="compiled", order_size=1.0, episode_steps=10)
+    envs.reset(seed=0)
+    envs.close()
+
+
 def _compile_dates() -> None:
     for stamps in _kinds(np.zeros(1, np.int64)):
         date_numbers(stamps)
@@ -93,7 +102,7 @@ def _compile_actions() -> None:
 
 
 _PARTS: dict[str, Callable[[], None]] = {
-    "compiled engine": compile_crew,
+    "compiled engine": _compile_engine,
     "Cerebro engine": compile_loops,
     "waiting": compile_waits,
     "actions": _compile_actions,

@@ -35,7 +35,7 @@ from vecbt.shm.worker import (
     ticket_word,
 )
 
-__all__ = ["RemoteTraceback", "WorkerPool"]
+__all__ = ["RemoteTraceback", "WorkerPool", "compile_waits"]
 
 _NAP = 0.05
 """Seconds after which a waiting parent looks whether its workers live."""
