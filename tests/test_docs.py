@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import vecbt
+from vecbt.warmup import warm_up
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,6 +39,13 @@ def test_there_are_examples() -> None:
     assert len(BLOCKS) >= 4
 
 
+@pytest.fixture(scope="module")
+def warm() -> None:
+    """Everything is compiled, so that no example says that it has to wait."""
+    warm_up()
+
+
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_readme(number: int, tmp_path: Path) -> None:
     script = tmp_path / "example.py"

@@ -56,11 +56,11 @@ def warm_up(progress: str | None = None) -> WarmUp:
     return WarmUp(time.perf_counter() - begun, tuple(Compiled.names[before:]))
 
 
-def _kinds(array: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The array as numba tells arrays apart: as it is, and read-only."""
-    frozen = array.copy()
+def _kinds(dtype: str) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Arrays that numba tells apart: one of the caller's, a read-only one, and one with gaps."""
+    frozen = np.zeros(2, dtype)
     frozen.setflags(write=False)
-    return array, frozen
+    return np.zeros(2, dtype), frozen, np.zeros(4, dtype)[::2]
 
 
 def _compile_engine() -> None:
@@ -72,7 +72,7 @@ def _compile_engine() -> None:
 
 
 def _compile_dates() -> None:
-    for stamps in _kinds(np.zeros(1, np.int64)):
+    for stamps in _kinds("int64")[:2]:
         date_numbers(stamps)
 
 
@@ -94,10 +94,10 @@ def _compile_sampling() -> None:
 
 
 def _compile_actions() -> None:
-    buffer = np.zeros(1)
-    for codes in (*_kinds(np.zeros(1, np.int64)), np.zeros(2, np.int64)[::2]):
+    buffer = np.zeros(2)
+    for codes in _kinds("int64"):
         take_codes(codes, buffer, 1)
-    for weights in (*_kinds(np.zeros(1)), np.zeros(2)[::2]):
+    for weights in _kinds("float64"):
         take_weights(weights, buffer)
 
 

@@ -18,7 +18,7 @@ class Warmup:
         done = warm_up("compiling")
         if done.compiled:
             print(
-                f"{len(done.compiled)} functions compiled in {done.seconds:.1f} s; from now on they are in the cache."
+                f"Functions compiled: {len(done.compiled)}, in {done.seconds:.1f} s; from now on they are in the cache."
             )
         else:
             print(f"Everything was in the cache; looking through it took {done.seconds:.1f} s.")
