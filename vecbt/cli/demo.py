@@ -1,4 +1,4 @@
-"""``vecbt demo``: the main job, on real bars or a made-up market."""
+"""``vecbt demo``: the main job, by both engines, on real bars or a made-up market."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 from tqdm import tqdm
 
 from vecbt.arrays import FloatArray, IntArray
-from vecbt.cli.pictures import draw_equity
 from vecbt.cli.tables import print_table
 from vecbt.config import EnvConfig, percent_of
 from vecbt.data.bars import Bars
 from vecbt.data.reading.read import read_bars
 from vecbt.data.synthetic import synthetic_market
 from vecbt.shm.process import usable_cores
-from vecbt.testing.plain import run_plain
+from vecbt.testing.agreement import Agreement
 from vecbt.vector import TradingVectorEnv, make_vec
 
 __all__ = ["Demo"]
@@ -37,7 +36,7 @@ _SHOWN = {
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """Step a few hundred environments, each a real cerebro.run(), and show what came of it."""
+    """Run the same episodes with both engines and with plain Backtrader, compare them, and show what came of them."""
 
     data: Path | None = None
     """File of bars; without one a market is made up."""
@@ -46,7 +45,7 @@ class Demo:
     """Environments."""
 
     num_workers: int | None = None
-    """Worker processes; by default one per usable core, 0 for none."""
+    """Worker processes, and at most so many threads; by default one per usable core, 0 for none."""
 
     steps: int = 1000
     """Steps of an episode; every environment runs one."""
@@ -59,29 +58,44 @@ class Demo:
 
     def run(self) -> None:
         """Run it."""
+        from vecbt.cli.pictures import draw_equity  # matplotlib is slow to come, and no other command needs it
+
         bars = synthetic_market(seed=self.seed) if self.data is None else read_bars(self.data)
-        settings: dict[str, Any] = {"commission": 0.0001, "max_exposure": 1.0, "order_size": "45%"}
-        started = time.perf_counter()
-        envs = make_vec(
-            bars,
-            num_envs=self.num_envs,
-            engine="cerebro",
-            num_workers=self.num_workers,
-            episode_steps=min(self.steps, len(bars) - 30),
-            **settings,
-        )
-        workers = usable_cores() if self.num_workers is None else self.num_workers
-        where = f"{workers} worker processes" if workers else "this process"
+        steps = min(self.steps, max(1, len(bars) - 30))  # too few bars are for make_vec to refuse
+        actions = _draw_actions(steps, self.num_envs, self.seed)
         print(
-            f"{bars.name}: {len(bars):,} bars. {self.num_envs} environments in {where}, ready in "
-            f"{time.perf_counter() - started:.1f} s."
+            f"{bars.name}: {len(bars):,} bars. {self.num_envs} environments, the same episodes of {steps:,} steps and "
+            f"the same actions for all, orders on {(actions != 0).mean():.0%} of the bars.\n"
         )
+        settings: dict[str, Any] = {
+            "commission": 0.0001,
+            "max_exposure": 1.0,
+            "order_size": "45%",
+            "start_cash": max(10_000.0, 20.0 * float(np.ceil(bars.high.max()))),  # whatever a unit costs
+        }
+        shared = {"num_envs": self.num_envs, "num_workers": self.num_workers, "episode_steps": steps, **settings}
+        agreement = Agreement()
+        compiled, compiled_ready = _make(bars, "compiled", shared)
+        episodes, compiled_rate = _run_episodes(compiled, actions, self.seed)
+        cerebro, cerebro_ready = _make(bars, "cerebro", shared)
         try:
-            episodes = _run_episodes(envs, self.seed)
+            cerebro_rate = _compare_engines(cerebro, compiled, actions, self.seed, agreement)
         finally:
-            envs.close()
-        print(f"\n{episodes.rate:,.0f} env-steps/s, with orders on {episodes.ordered:.0%} of the bars")
-        _compare(bars, episodes, EnvConfig(**settings))
+            cerebro.close()
+            compiled.close()
+        plain_rate, runs = _compare_plain(bars, episodes, actions, EnvConfig(**settings), agreement)
+        cores = usable_cores() if self.num_workers is None else self.num_workers
+        where = f"{cores} worker processes" if cores else "this process"
+        rows = [
+            ("compiled engine, in this process", f"{compiled_rate:,.0f}", f"{compiled_ready:.1f} s"),
+            (f"Cerebro engine, in {where}", f"{cerebro_rate:,.0f}", f"{cerebro_ready:.1f} s"),
+        ]
+        if runs:
+            rows.append((f"plain Backtrader, in this process, {runs} of the environments", f"{plain_rate:,.0f}", ""))
+        print()
+        print_table(("", "env-steps/s", "ready in"), rows)
+        print()
+        _print_agreement(agreement)
         print()
         _print_statistics(episodes.stats)
         draw_equity(self.picture, episodes.values, episodes.stats, bars.name)
@@ -90,68 +104,105 @@ class Demo:
 
 @dataclasses.dataclass(frozen=True)
 class _Episodes:
-    """One episode of every environment.
+    """The first episode of every environment.
 
     Attributes:
-        values: float64 (steps + 1, N), the account's value at every observation.
-        actions: int64 (steps, N).
+        values: float64 (steps + 1, N), the account's value at every observation; from where an episode has ended
+            before the others, its last one.
         starts: int64 (N,), rows of the first observations.
         stats: The episodes' statistics by name.
-        rate: Environment steps per second.
-        ordered: Fraction of the steps with an order.
     """
 
     values: FloatArray
-    actions: IntArray
     starts: IntArray
     stats: dict[str, Any]
-    rate: float
-    ordered: float
 
 
-def _run_episodes(envs: TradingVectorEnv, seed: int) -> _Episodes:
+def _draw_actions(steps: int, num_envs: int, seed: int) -> IntArray:
     """Random orders on a third of the bars: hold, or one of buy, sell, close."""
     random = np.random.default_rng(seed)
-    count = envs.num_envs
+    shape = (steps, num_envs)
+    return np.where(random.random(shape) < 2 / 3, 0, random.integers(1, 4, shape))
+
+
+def _make(bars: Bars, engine: str, settings: dict[str, Any]) -> tuple[TradingVectorEnv, float]:
+    """A batch, and how long it took to make."""
+    begun = time.perf_counter()
+    envs = make_vec(bars, engine=engine, **settings)
+    return envs, time.perf_counter() - begun
+
+
+def _run_episodes(envs: TradingVectorEnv, actions: IntArray, seed: int) -> tuple[_Episodes, float]:
+    """Step through the actions; returns the episodes, and steps per second."""
     _, infos = envs.reset(seed=seed)
-    starts, values, actions = infos["start"], [infos["value"]], []
-    seconds, done = 0.0, False
-    with tqdm(unit="step", desc="stepping", disable=None) as bar:
-        while not done:
-            action = np.where(random.random(count) < 2 / 3, 0, random.integers(1, 4, count))
-            begun = time.perf_counter()
-            _, _, _, truncations, infos = envs.step(action)
-            seconds += time.perf_counter() - begun
-            actions.append(action)
-            values.append(infos["value"])
-            done = bool(truncations.all())
-            bar.update()
-    taken = np.array(actions)
-    return _Episodes(
-        values=np.array(values),
-        actions=taken,
-        starts=starts,
-        stats=infos["episode_stats"],
-        rate=taken.size / seconds,
-        ordered=float((taken != 0).mean()),
-    )
+    starts, values = infos["start"], [infos["value"]]
+    finished = np.zeros(envs.num_envs, bool)
+    stats: dict[str, Any] = {}
+    seconds = 0.0
+    for action in tqdm(actions, unit="step", desc="compiled engine", disable=None):
+        begun = time.perf_counter()
+        _, _, terminations, truncations, infos = envs.step(action)
+        seconds += time.perf_counter() - begun
+        values.append(np.where(finished, values[-1], infos["value"]))
+        # Who has lost everything ends before the others, and has begun another episode when they do.
+        ended = (terminations | truncations) & ~finished
+        if ended.any():
+            for name, column in infos["episode_stats"].items():
+                stats[name] = np.where(ended, column, stats.get(name, column))
+            finished |= ended
+    return _Episodes(np.array(values), starts, stats), actions.size / seconds
 
 
-def _compare(bars: Bars, episodes: _Episodes, config: EnvConfig) -> None:
-    """Run plain Backtrader over the same bars and orders: how fast it is, and whether the accounts are equal."""
-    steps, seconds, compared, different = len(episodes.actions), 0.0, 0, 0
-    runs = min(_PLAIN_RUNS, len(episodes.starts))
-    for env in range(runs):
+def _compare_engines(
+    cerebro: TradingVectorEnv, compiled: TradingVectorEnv, actions: IntArray, seed: int, agreement: Agreement
+) -> float:
+    """Step through the same actions with both, and compare all that they return; returns Cerebro's steps per second."""
+    agreement.compare_reset(compiled.reset(seed=seed), cerebro.reset(seed=seed))
+    seconds = 0.0
+    for action in tqdm(actions, unit="step", desc="Cerebro engine", disable=None):
+        begun = time.perf_counter()
+        theirs = cerebro.step(action)
+        seconds += time.perf_counter() - begun
+        agreement.compare_step(compiled.step(action), theirs)
+    return actions.size / seconds
+
+
+def _compare_plain(
+    bars: Bars, episodes: _Episodes, actions: IntArray, config: EnvConfig, agreement: Agreement
+) -> tuple[float, int]:
+    """Run plain Backtrader over the bars and orders of some environments, and compare the accounts.
+
+    Returns:
+        Bars per second, and the number of environments.
+    """
+    from vecbt.testing.plain import run_plain  # Backtrader is slow to come too
+
+    steps, seconds = len(actions), 0.0
+    whole = np.flatnonzero(episodes.stats["l"] == steps).tolist()[:_PLAIN_RUNS]
+    for env in tqdm(whole, unit="run", desc="plain Backtrader", disable=None):
         start = int(episodes.starts[env])
         size = np.floor(percent_of(str(config.order_size)) * config.start_cash / bars.close[start])
-        run = run_plain(bars.rows(start, start + steps + 1), episodes.actions[:, env].tolist(), float(size), config)
+        run = run_plain(bars.rows(start, start + steps + 1), actions[:, env].tolist(), float(size), config)
         seconds += run.seconds
-        compared += len(run.values)
-        different += int((run.values != episodes.values[:, env]).sum())
-    print(
-        f"{runs * (steps + 1) / seconds:,.0f} bars/s by plain Backtrader in one process, over the bars and orders of "
-        f"{runs} of the environments:\n{compared:,} account values compared, {different} different"
-    )
+        agreement.compare("plain", episodes.values[:, env], run.values)
+    return len(whole) * (steps + 1) / seconds if whole else 0.0, len(whole)
+
+
+def _print_agreement(agreement: Agreement) -> None:
+    """The account's value and position first, which everything else follows from."""
+    titles = {
+        "value": "account value",
+        "plain": "account value, plain Backtrader's",
+        "order_status": "order status",
+        "episode_stats": "statistics of episodes",
+        "position_price": "position's price",
+    }
+    names = sorted(agreement.compared, key=lambda name: name not in ("value", "plain"))
+    rows = [
+        (titles.get(name, name), f"{agreement.compared[name]:,}", f"{agreement.different[name]:,}") for name in names
+    ]
+    rows.append(("together", f"{agreement.compared.total():,}", f"{agreement.different.total():,}"))
+    print_table(("compiled engine against the Cerebro engine", "compared", "different"), rows)
 
 
 def _print_statistics(stats: dict[str, Any]) -> None:
