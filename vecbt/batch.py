@@ -48,6 +48,9 @@ class Runner(Protocol):
     def step(self) -> None:
         """Step every environment with ``arrays["actions"]``."""
 
+    def settle(self) -> None:
+        """Wait for a call that was interrupted and is still under way."""
+
     def close(self) -> None:
         """Release everything."""
 
@@ -97,21 +100,33 @@ class Batch:
         chosen = self._all if mask is None else mask
         if (self._broken or not self._started) and not chosen.all():
             raise EpisodeError("environments that are not in reset_mask have no episode to go on with: reset all")
+        # Everything is checked before anything is changed: a refused reset leaves the episodes as they are.
+        envs = np.flatnonzero(chosen).tolist()
+        new = {env: check_unsigned("seed", seed, bits=128) for env in envs if (seed := seeds[env]) is not None}
+        kind = self._section(sample_type)
+        if self._broken:
+            self.runner.settle()
         arrays = self.arrays
-        if sample_type is not None:
-            kind = _SAMPLE_TYPES.get(sample_type) if isinstance(sample_type, int | str) else None
-            if kind is None:
-                raise ConfigError(f"sample_type must be 0 or 'train', 1 or 'test', got {sample_type!r}")
-            if kind == 1 and not self.plan.table.trials.sections[1][1]:
-                raise ConfigError("sample_type 'test' needs test rows: make the domain with a test_period")
+        if kind is not None:
             arrays["sample_type"][chosen] = kind
-        for env in np.flatnonzero(chosen).tolist():
-            self._seed(env, seeds[env])
+        for env in envs:
+            self._seed(env, new.get(env))
         arrays["mask"][:] = chosen
         self._broken = True
         self.runner.reset()
         self._broken = False
         self._started = True
+
+    def _section(self, sample_type: object) -> int | None:
+        """The rows that a sample type stands for: 0 training, 1 test; None to keep to those of before."""
+        if sample_type is None:
+            return None
+        kind = _SAMPLE_TYPES.get(sample_type) if isinstance(sample_type, int | str) else None
+        if kind is None:
+            raise ConfigError(f"sample_type must be 0 or 'train', 1 or 'test', got {sample_type!r}")
+        if kind == 1 and not self.plan.table.trials.sections[1][1]:
+            raise ConfigError("sample_type 'test' needs test rows: make the domain with a test_period")
+        return kind
 
     def _seed(self, env: int, seed: int | None) -> None:
         clock = self.arrays["clock"]
@@ -120,7 +135,7 @@ class Batch:
             return
         if seed is None:
             seed = secrets.randbits(63)
-        self.seeds[env] = seed = check_unsigned("seed", seed, bits=128)
+        self.seeds[env] = seed
         self.arrays["seeds"][env] = seed & _WORD, seed >> 64
         clock[env, Clock.EPISODE] = 0
 

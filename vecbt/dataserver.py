@@ -9,8 +9,9 @@ import logging
 import os
 import socket
 import time
+from multiprocessing import util
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vecbt import errors
 from vecbt.data.sample import Sample, draw_sample
@@ -22,11 +23,13 @@ from vecbt.shm.byvalue import ByValue
 from vecbt.shm.process import behave_as_child, describe_exit, get_context, start_process
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["DataFeedServer"]
 
 logger = logging.getLogger("vecbt")
+
+_T = TypeVar("_T")
 
 _PARTS: tuple[tuple[str, type[Any]], ...] = (
     ("bars", BarColumns),
@@ -64,6 +67,7 @@ class DataFeedServer:
         self.dataset, self.log_level, self.task = dataset, log_level, task
         self._context_name = context
         self._process: Any = None
+        self._finalizer: util.Finalize | None = None
         self._pipe: Connection | None = None
         self._tables: dict[TableRequest, DataTable] = {}
         self._ready = False
@@ -80,6 +84,9 @@ class DataFeedServer:
         self._pipe, theirs = context.Pipe()
         self._process = start_process(context, _serve, (ByValue(self), theirs), f"vecbt-data-server-{self.task}")
         theirs.close()
+        # As in `WorkerPool`: forgotten or not, it ends before multiprocessing waits for its children at exit. The
+        # priority is below that of workers, which may be asking.
+        self._finalizer = util.Finalize(self, _end, (self._process, self._pipe), exitpriority=9)
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -88,6 +95,10 @@ class DataFeedServer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> DataFeedServer:
+        # Gymnasium copies the arguments of an environment with its specification; the copy means the same process.
+        return self
 
     def __enter__(self) -> DataFeedServer:
         return self if self._process is not None else self.start()
@@ -100,14 +111,15 @@ class DataFeedServer:
         """Process id; None before the start."""
         return None if self._process is None else self._process.pid
 
-    def is_ready(self, timeout: float = 0.0) -> bool:
+    def is_ready(self, timeout: float | None = 0.0) -> bool:
         """Whether the data have been loaded.
 
         Args:
-            timeout: Seconds to wait for it.
+            timeout: Seconds to wait for it; None for as long as it takes.
 
         Raises:
             DataError: If they cannot be loaded.
+            WorkerDiedError: If the server has ended.
         """
         if not self._ready:
             pipe = self._open_pipe()
@@ -121,9 +133,10 @@ class DataFeedServer:
 
         Raises:
             DataError: If they cannot be loaded.
+            WorkerDiedError: If the server has ended.
             WorkerTimeoutError: If it takes longer than ``timeout`` seconds.
         """
-        if not self.is_ready(3600.0 if timeout is None else timeout):
+        if not self.is_ready(timeout):
             raise WorkerTimeoutError(f"the data server has not loaded its data within {timeout} s")
 
     def table(self, request: TableRequest) -> DataTable:
@@ -131,13 +144,14 @@ class DataFeedServer:
 
         Raises:
             VecbtError: If the data do not have what is asked for.
+            WorkerDiedError: If the server has ended.
         """
         if request not in self._tables:
             self.wait_ready()
             pipe = self._open_pipe()
-            self._send(pipe, {"ctrl": "_get_table", **dataclasses.asdict(request)})
-            reply = self._receive(pipe)
-            parts = {name: _receive_part(pipe, cls, reply[name]) for name, cls in _PARTS}
+            reply = self._ask(pipe, {"ctrl": "_get_table", **dataclasses.asdict(request)})
+            descriptors = {name: self._talk(_receive_descriptor, pipe) for name, _ in _PARTS}
+            parts = {name: _map_part(cls, descriptors[name], reply[name]) for name, cls in _PARTS}
             self._tables[request] = DataTable(**parts)
         return self._tables[request]
 
@@ -164,43 +178,38 @@ class DataFeedServer:
     def get_info(self) -> dict[str, Any]:
         """Facts about the data: name, columns, number of bars, first and last time, interval, training rows."""
         self.wait_ready()
-        pipe = self._open_pipe()
-        self._send(pipe, {"ctrl": "_get_info"})
-        return self._receive(pipe)
+        return self._ask(self._open_pipe(), {"ctrl": "_get_info"})
 
     def stop(self) -> None:
         """End the process; what it has shared lives on with those who map it. May be called again."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        assert self._pipe is not None
-        with contextlib.suppress(OSError):
-            self._send(self._pipe, {"ctrl": "_stop"})
-        process.join(0.5)
-        if process.is_alive():
-            process.kill()
-            process.join(1.0)
-        self._pipe.close()
+        if process is not None and self._finalizer is not None:
+            self._finalizer()
 
     def _open_pipe(self) -> Connection:
         if self._process is None or self._pipe is None:
             raise ClosedError("the data server is not running: start() it, or make a new one after stop()")
         return self._pipe
 
-    def _send(self, pipe: Connection, message: Mapping[str, Any]) -> None:
-        pipe.send_bytes(json.dumps(message).encode())
+    def _ask(self, pipe: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
+        self._talk(_send, pipe, message)
+        return self._receive(pipe)
 
     def _receive(self, pipe: Connection) -> dict[str, Any]:
+        reply: dict[str, Any] = json.loads(self._talk(pipe.recv_bytes))
+        if "error" in reply:
+            _raise(reply)
+        return reply
+
+    def _talk(self, call: Callable[..., _T], *arguments: Any) -> _T:
+        """Use the connection; where that fails, the server is gone."""
         try:
-            reply: dict[str, Any] = json.loads(pipe.recv_bytes())
+            return call(*arguments)
         except (EOFError, OSError):
             self._process.join(0.5)
             raise WorkerDiedError(
                 f"the data server (process {self.pid}) {describe_exit(self._process.exitcode)}"
             ) from None
-        if "error" in reply:
-            _raise(reply)
-        return reply
 
     # -- the server's side ---------------------------------------------------------------------------------------------
 
@@ -215,10 +224,10 @@ class DataFeedServer:
         try:
             store = DataStore(self.dataset)
         except Exception as error:
-            self._send(pipe, _error_message(error))
+            _send(pipe, _error_message(error))
             return
         logger.info("data server %s: %s bars in %.2f s", self.task, len(store.bars), time.perf_counter() - begun)
-        self._send(pipe, {"ready": True})
+        _send(pipe, {"ready": True})
         while True:
             try:
                 message = json.loads(pipe.recv_bytes())
@@ -229,17 +238,17 @@ class DataFeedServer:
             try:
                 self._answer(store, pipe, message)
             except Exception as error:
-                self._send(pipe, _error_message(error))
+                _send(pipe, _error_message(error))
 
     def _answer(self, store: DataStore, pipe: Connection, message: dict[str, Any]) -> None:
         control = message.pop("ctrl", None)
         if control == "_get_table":
             table = store.table(TableRequest.from_json(message))
-            self._send(pipe, {name: _describe_part(getattr(table, name)) for name, _ in _PARTS})
+            _send(pipe, {name: _describe_part(getattr(table, name)) for name, _ in _PARTS})
             for name, _ in _PARTS:
                 _send_descriptor(pipe, getattr(table, name).arena)
         elif control == "_get_info":
-            self._send(pipe, store.info())
+            _send(pipe, store.info())
         else:
             raise ConfigError(f"unknown request {control!r}; known: _get_table, _get_info, _stop")
 
@@ -253,6 +262,23 @@ def _serve(server: ByValue, pipe: Connection) -> None:
     server.load().run(pipe)
 
 
+def _send(pipe: Connection, message: Mapping[str, Any]) -> None:
+    pipe.send_bytes(json.dumps(message).encode())
+
+
+def _end(process: Any, pipe: Connection) -> None:
+    """End a server: by agreement, else by force."""
+    try:
+        with contextlib.suppress(OSError):
+            _send(pipe, {"ctrl": "_stop"})
+        process.join(0.5)
+    finally:
+        if process.is_alive():
+            process.kill()
+            process.join(1.0)
+        pipe.close()
+
+
 def _describe_part(part: Any) -> dict[str, Any]:
     """A part of a table without its memory."""
     fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part) if field.name != "arena"}
@@ -264,12 +290,18 @@ def _send_descriptor(pipe: Connection, arena: Arena) -> None:
         socket.send_fds(channel, [b"."], [arena.descriptor])
 
 
-def _receive_part(pipe: Connection, cls: type[Any], description: dict[str, Any]) -> Any:
+def _receive_descriptor(pipe: Connection) -> int:
     with socket.socket(fileno=os.dup(pipe.fileno())) as channel:
         _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+    if not descriptors:
+        raise EOFError
+    return descriptors[0]
+
+
+def _map_part(cls: type[Any], descriptor: int, description: dict[str, Any]) -> Any:
     specs = {name: ArraySpec(tuple(shape), dtype) for name, (shape, dtype) in description["specs"].items()}
     fields = {name: _tuples(value) for name, value in description["fields"].items()}
-    return cls(arena=Arena.from_descriptor(descriptors[0], specs), **fields)
+    return cls(arena=Arena.from_descriptor(descriptor, specs), **fields)
 
 
 def _tuples(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,18 +23,18 @@ class _CerebroRunner:
 
     def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
         self._pool, self.source, self._owned = pool, source, owned
-        self.reset, self.step = pool.reset, pool.step
-        if owned:
-            weakref.finalize(self, source.stop)
+        self.reset, self.step, self.settle = pool.reset, pool.step, pool.settle
 
     @property
     def pids(self) -> tuple[int, ...]:
         return self._pool.pids
 
     def close(self) -> None:
-        self._pool.close()
-        if self._owned:
-            self.source.stop()
+        try:
+            self._pool.close()
+        finally:
+            if self._owned:
+                self.source.stop()
 
 
 def open_batch(

@@ -74,11 +74,11 @@ class TradingEnv(gymnasium.Env[Any, Any]):
             Observation and info.
         """
         self._check_open()
-        super().reset(seed=seed)
         options = dict(options or {})
         for name in options:
             if name != "sample_type":
                 raise UnknownNameError.of("reset option", name, ["sample_type"])
+        super().reset(seed=seed)
         if seed is None and self._batch.seeds[0] is None:
             seed = self.np_random_seed  # drawn by Gymnasium
         self._batch.reset([seed], None, options.get("sample_type"))

@@ -178,10 +178,12 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
+        if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
             return [int(seed) + env for env in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ConfigError(f"seed must be a number or one for each of {self.num_envs} environments, got {len(seed)}")
+        if not isinstance(seed, Sequence | np.ndarray) or len(seed) != self.num_envs:
+            raise ConfigError(
+                f"seed must be a whole number or one for each of {self.num_envs} environments, got {seed!r}"
+            )
         return list(seed)
 
     def _batch_mask(self, mask: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vecbt.arrays import FloatArray, IntArray
-from vecbt.cli.pictures import draw_equity
+from vecbt.cli.pictures import check_picture, draw_equity
 from vecbt.cli.tables import print_table
 from vecbt.config import EnvConfig, percent_of
 from vecbt.data.bars import Bars
@@ -59,15 +59,21 @@ class Demo:
 
     def run(self) -> None:
         """Run it."""
+        check_picture(self.picture)
         bars = synthetic_market(seed=self.seed) if self.data is None else read_bars(self.data)
-        settings: dict[str, Any] = {"commission": 0.0001, "max_exposure": 1.0, "order_size": "45%"}
+        settings: dict[str, Any] = {
+            "commission": 0.0001,
+            "max_exposure": 1.0,
+            "order_size": "45%",
+            "start_cash": max(10_000.0, 20.0 * float(np.ceil(bars.high.max()))),  # whatever a unit costs
+        }
         started = time.perf_counter()
         envs = make_vec(
             bars,
             num_envs=self.num_envs,
             engine="cerebro",
             num_workers=self.num_workers,
-            episode_steps=min(self.steps, len(bars) - 30),
+            episode_steps=min(self.steps, max(1, len(bars) - 30)),  # too few bars are for make_vec to refuse
             **settings,
         )
         workers = usable_cores() if self.num_workers is None else self.num_workers
@@ -93,7 +99,8 @@ class _Episodes:
     """One episode of every environment.
 
     Attributes:
-        values: float64 (steps + 1, N), the account's value at every observation.
+        values: float64 (steps + 1, N), the account's value at every observation; where an episode has ended before
+            the others, its last one.
         actions: int64 (steps, N).
         starts: int64 (N,), rows of the first observations.
         stats: The episodes' statistics by name.
@@ -115,23 +122,29 @@ def _run_episodes(envs: TradingVectorEnv, seed: int) -> _Episodes:
     count = envs.num_envs
     _, infos = envs.reset(seed=seed)
     starts, values, actions = infos["start"], [infos["value"]], []
-    seconds, done = 0.0, False
+    seconds, finished = 0.0, np.zeros(count, bool)
+    stats: dict[str, Any] = {}
     with tqdm(unit="step", desc="stepping", disable=None) as bar:
-        while not done:
+        while not finished.all():
             action = np.where(random.random(count) < 2 / 3, 0, random.integers(1, 4, count))
             begun = time.perf_counter()
-            _, _, _, truncations, infos = envs.step(action)
+            _, _, terminations, truncations, infos = envs.step(action)
             seconds += time.perf_counter() - begun
             actions.append(action)
-            values.append(infos["value"])
-            done = bool(truncations.all())
+            values.append(np.where(finished, values[-1], infos["value"]))
+            # Who has lost everything ends before the others, and has begun another episode when they do.
+            ended = (terminations | truncations) & ~finished
+            if ended.any():
+                for name, column in infos["episode_stats"].items():
+                    stats[name] = np.where(ended, column, stats.get(name, column))
+                finished |= ended
             bar.update()
     taken = np.array(actions)
     return _Episodes(
         values=np.array(values),
         actions=taken,
         starts=starts,
-        stats=infos["episode_stats"],
+        stats=stats,
         rate=taken.size / seconds,
         ordered=float((taken != 0).mean()),
     )
@@ -140,8 +153,11 @@ def _run_episodes(envs: TradingVectorEnv, seed: int) -> _Episodes:
 def _compare(bars: Bars, episodes: _Episodes, config: EnvConfig) -> None:
     """Run plain Backtrader over the same bars and orders: how fast it is, and whether the accounts are equal."""
     steps, seconds, compared, different = len(episodes.actions), 0.0, 0, 0
-    runs = min(_PLAIN_RUNS, len(episodes.starts))
-    for env in range(runs):
+    whole = np.flatnonzero(episodes.stats["l"] == steps).tolist()
+    if not whole:
+        return  # nobody has come to the end
+    runs = whole[:_PLAIN_RUNS]
+    for env in runs:
         start = int(episodes.starts[env])
         size = np.floor(percent_of(str(config.order_size)) * config.start_cash / bars.close[start])
         run = run_plain(bars.rows(start, start + steps + 1), episodes.actions[:, env].tolist(), float(size), config)
@@ -149,8 +165,8 @@ def _compare(bars: Bars, episodes: _Episodes, config: EnvConfig) -> None:
         compared += len(run.values)
         different += int((run.values != episodes.values[:, env]).sum())
     print(
-        f"{runs * (steps + 1) / seconds:,.0f} bars/s by plain Backtrader in one process, over the bars and orders of "
-        f"{runs} of the environments:\n{compared:,} account values compared, {different} different"
+        f"{len(runs) * (steps + 1) / seconds:,.0f} bars/s by plain Backtrader in one process, over the bars and "
+        f"orders of {len(runs)} of the environments:\n{compared:,} account values compared, {different} different"
     )
 
 

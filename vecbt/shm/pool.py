@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import time
-import weakref
 from collections.abc import Mapping, Sequence
-from multiprocessing import connection
+from multiprocessing import connection, util
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -121,22 +119,24 @@ class WorkerPool:
         self._yields = 0
         self._nap = np.array([0, int(min(_NAP, timeout or _NAP) * 1e9)])
         self._local: Slice | None = None
-        self._finalizer = weakref.finalize(self, _shut_down, self._workers, self._words, os.getpid())
+        # At exit multiprocessing runs its own finalizers before it joins its children, which a stopped worker would
+        # make it do for ever; one of weakref's may come after that. A forked child does not run them.
+        self._finalizer = util.Finalize(self, _shut_down, (self._workers, self._words), exitpriority=10)
 
         in_parent = num_workers == 0 or (parent_share and num_workers < num_envs)
         bounds = partition(num_envs, num_workers + in_parent)
-        if num_workers:
-            _compile_waits()
-            self._start_workers(make_slice, bounds[in_parent:], context)
-        if in_parent:
-            low, high = bounds[0]
-            self._local = make_slice(self.arrays, low, high)
-        if num_workers:
-            try:
+        try:
+            if num_workers:
+                _compile_waits()
+                self._start_workers(make_slice, bounds[in_parent:], context)
+            if in_parent:
+                low, high = bounds[0]
+                self._local = make_slice(self.arrays, low, high)
+            if num_workers:
                 self._run(Op.START)
-            except BaseException:
-                self.close()
-                raise
+        except BaseException:
+            self.close()
+            raise
 
     def _start_workers(self, make_slice: MakeSlice, bounds: Sequence[tuple[int, int]], method: str | None) -> None:
         context = get_context(method)
@@ -154,7 +154,7 @@ class WorkerPool:
     @property
     def closed(self) -> bool:
         """Whether the pool has been closed."""
-        return not self._finalizer.alive
+        return not self._finalizer.still_active()
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -175,19 +175,28 @@ class WorkerPool:
 
     def close(self) -> None:
         """End the workers: by agreement, else by force; takes at most about two seconds. May be called again."""
-        if self._local is not None:
-            local, self._local = self._local, None
-            local.close()
-        self._finalizer()
+        local, self._local = self._local, None
+        try:
+            if local is not None:
+                local.close()
+        finally:
+            self._finalizer()
+
+    def settle(self) -> None:
+        """Wait for an operation that was interrupted (Ctrl-C, a timeout): until then the workers write to the arrays.
+
+        Raises:
+            Exception: Whatever the operation would have raised.
+        """
+        if self._pending is not None and not self.closed:
+            self._finish(self._pending)
 
     # -- one operation -------------------------------------------------------------------------------------------------
 
     def _run(self, operation: int, payload: Any = None) -> list[Any]:
         if self.closed:
             raise ClosedError("the environments have been closed")
-        if self._pending is not None:
-            # An operation was interrupted here (Ctrl-C, a timeout); the workers are still at it.
-            self._finish(self._pending)
+        self.settle()
         if self._workers:
             message = cloudpickle.dumps(payload) if operation == Op.CALL else None
             self._pending = (self._ticket + 1, operation, message)
@@ -311,29 +320,39 @@ def _raise_report(worker: _Worker, report: Report, others: int) -> NoReturn:
     raise error from RemoteTraceback(report.traceback)
 
 
-def _shut_down(workers: list[_Worker], words: IntArray, owner: int) -> None:
+def _shut_down(workers: list[_Worker], words: IntArray) -> None:
     """End the workers; runs once, at close, when the pool is collected, or at the interpreter's exit."""
-    if os.getpid() != owner:
-        return  # a forked child has inherited the pool: it is not the child's to end
-    tickets = [int(words[ticket_word(worker.number)]) for worker in workers]
-    for worker, ticket in zip(workers, tickets, strict=True):
-        if int(words[status_word(worker.number) + 1]) == ticket:  # idle: it will answer
-            words[ticket_word(worker.number) + 1] = Op.CLOSE
-            post(words, ticket_word(worker.number), ticket + 1, asleep_word(worker.number))
+    try:
+        _ask_to_end(workers, words)
+        _join(workers, 1.0)
+        for worker in workers:
+            if worker.process.is_alive():
+                worker.process.terminate()
+        _join(workers, 0.4)
+    finally:  # Ctrl-C may have cut the waiting short; who is stopped heeds nothing else
+        for worker in workers:
+            if worker.process.is_alive():
+                worker.process.kill()
+        _join(workers, 0.4)
+        for worker in workers:
+            worker.pipe.close()
+            if not worker.process.is_alive():
+                worker.process.close()
+        workers.clear()
+
+
+def _ask_to_end(workers: list[_Worker], words: IntArray) -> None:
+    """Post a ticket to those that are idle; those that are still at work may be at it for ever."""
+    for worker in workers:
+        ticket = int(words[worker.ticket_word])
+        if int(words[worker.status_word + 1]) == ticket:
+            words[worker.ticket_word + 1] = Op.CLOSE
+            post(words, worker.ticket_word, ticket + 1, worker.asleep_word)
         else:
             worker.process.terminate()
-    deadline = time.monotonic() + 1.0
+
+
+def _join(workers: list[_Worker], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     for worker in workers:
         worker.process.join(max(0.0, deadline - time.monotonic()))
-    for force in ("terminate", "kill"):
-        alive = [worker for worker in workers if worker.process.is_alive()]
-        for worker in alive:
-            getattr(worker.process, force)()
-        deadline = time.monotonic() + 0.4
-        for worker in alive:
-            worker.process.join(max(0.0, deadline - time.monotonic()))
-    for worker in workers:
-        worker.pipe.close()
-        if not worker.process.is_alive():
-            worker.process.close()
-    workers.clear()

@@ -70,7 +70,8 @@ def start_process(context: Any, target: Callable[..., None], args: tuple[Any, ..
     ``if __name__ == "__main__"`` guard. What the child is to run it gets by value.
     """
     process = context.Process(target=target, args=args, name=name, daemon=True)
-    with _without_main():
+    # A forked child has __main__ already and needs it, to report errors of classes that the script defines.
+    with contextlib.nullcontext() if context.get_start_method() == "fork" else _without_main():
         process.start()
     return process
 
@@ -90,6 +91,7 @@ def _without_main() -> Iterator[None]:
 def behave_as_child() -> None:
     """Set up the calling process as a child: no interrupts, one thread, and no life after the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked child has inherited the parent's handler
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"  # for libraries that are still to be loaded
     from threadpoolctl import threadpool_limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import pickle
 import traceback
@@ -107,13 +108,21 @@ class Report(NamedTuple):
     @classmethod
     def of(cls, error: BaseException, env: int) -> Report:
         """The report of an exception, taken while it is handled."""
-        try:
-            pickled: bytes | None = pickle.dumps(error)
-            pickle.loads(pickled or b"")  # some exceptions pickle but do not unpickle
-        except Exception:
+        pickled: bytes | None = None
+        # cloudpickle takes along classes of a script or notebook; where they came from there, they come back as they
+        # were. Not at once, because it also makes copies of classes that the parent could import.
+        for dumps in (pickle.dumps, cloudpickle.dumps):
+            with contextlib.suppress(Exception):
+                pickled = dumps(error)
+                pickle.loads(pickled)  # some exceptions pickle but do not unpickle
+                break
+        else:
             pickled = None
-        text = "".join(traceback.format_exception(error))
-        return cls(env, type(error).__name__, str(error), text, pickled)
+        try:
+            message = str(error)
+        except Exception as another:
+            message = f"(its message raises {type(another).__name__})"
+        return cls(env, type(error).__name__, message, "".join(traceback.format_exception(error)), pickled)
 
 
 def run_worker(
