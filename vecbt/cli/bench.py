@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from vecbt.cli.tables import print_table
+from vecbt.settings import check_integer
 from vecbt.testing.throughput import cerebro_throughput, describe_machine
 
 __all__ = ["Bench"]
@@ -28,6 +29,8 @@ class Bench:
 
     def run(self) -> None:
         """Run it."""
+        for name in ("num_envs", "num_workers", "repeats"):
+            check_integer(name, getattr(self, name), low=1)
         print(describe_machine())
         figures = cerebro_throughput(
             self.num_envs, self.num_workers, self.repeats, against_async=self.against_async, progress="measuring"

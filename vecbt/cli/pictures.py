@@ -10,10 +10,24 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vecbt.arrays import FloatArray
+from vecbt.errors import ConfigError
 
-__all__ = ["draw_equity"]
+__all__ = ["check_picture", "draw_equity"]
 
 _CURVES = 60
+
+
+def check_picture(path: Path) -> None:
+    """Make sure that a picture can be written, before there is anything to draw.
+
+    Raises:
+        ConfigError: If its folder is missing or its format unknown.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"the picture {path} cannot be written: there is no folder {path.parent}")
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in known:
+        raise ConfigError(f"the picture {path} must have one of the endings .{', .'.join(sorted(known))}")
 
 
 def draw_equity(path: Path, values: FloatArray, stats: Mapping[str, Any], name: str) -> None:

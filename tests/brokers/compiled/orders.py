@@ -24,16 +24,16 @@ from tests.differential.expected import Account
 from tests.differential.scripts import PRICES, make_prices, make_times
 from tests.differential.stock import COLUMNS, Follow, ListFeed
 from tests.kernels.batches import Arrays
-from vecbt.brokers.compiled.book import Book
+from vecbt.brokers.compiled.book import Book, Held
 from vecbt.brokers.compiled.broker import next_bar, open_book
 from vecbt.brokers.compiled.intake import place
-from vecbt.config import EnvConfig
+from vecbt.config import Commission, EnvConfig, Slippage
 from vecbt.kernels import block as b
 from vecbt.kernels._jit import kernel
 from vecbt.kernels.block import Block
 from vecbt.kernels.layout import Asset, Instruction, Row, row_width
 
-__all__ = ["MODULES", "Orders", "draw_orders", "plain_broker", "run_compiled", "run_stock", "source_of"]
+__all__ = ["EDGES", "MODULES", "Orders", "draw_orders", "plain_broker", "run_compiled", "run_stock", "source_of"]
 
 MODULES = ("money", "trades", "intake", "broker")
 """Modules of `vecbt.brokers.compiled` that hold the broker's arithmetic; each uses only those before it."""
@@ -93,6 +93,54 @@ def draw_orders(seed: int, bars: int = 50) -> Orders:
 
     counts = random.choice([0, 1, 2, 3], bars, p=[0.4, 0.35, 0.15, 0.1])
     return Orders(Setting(f"{seed}", config), prices, tuple(tuple(order() for _ in range(count)) for count in counts))
+
+
+def _written_down(config: dict[str, Any], closes: list[float], *by_bar: list[tuple[int, float]]) -> Orders:
+    """Bars without a range, but that half a point lies above and below their close."""
+    close = np.array(closes)
+    prices = {"open": close, "high": close + 0.5, "low": close - 0.5, "close": close, "volume": np.ones(len(close))}
+    by_bar = (*by_bar, *((),) * (len(close) - len(by_bar)))  # type: ignore[assignment]
+    return Orders(Setting("edge", config), prices, tuple(map(tuple, by_bar)))
+
+
+# Where a random number never is: comparisons that hold with equality, and roundings that turn them.
+EDGES: dict[str, Orders] = {
+    "an exposure of exactly the limit": _written_down(
+        {"max_exposure": 1.0, "start_cash": 1_000.0}, [100.0] * 4, [(BUY, 10.0)]
+    ),
+    "a reversal to the same exposure": _written_down(
+        {"max_exposure": 0.95, "start_cash": 1_000.0}, [100.0, 100.0, 105.0, 105.0], [(SELL, 9.0)], [], [(BUY, 18.0)]
+    ),
+    "an exposure that rounds to the limit": _written_down(
+        {
+            "max_exposure": 3 * 100.1 * 0.1 / 100.0,
+            "start_cash": 100.0,
+            "commission": Commission(margin=1.0, mult=0.1),
+        },
+        [100.1] * 4,
+        [(BUY, 3.0)],
+    ),
+    "a price of exactly the high or low": _written_down(
+        {"slippage": Slippage(fixed=0.5, match=False)}, [100.0] * 5, [(BUY, 3.0)], [(SELL, 5.0)], [(BUY, 2.0)]
+    ),
+    "one unit sold for the cash to buy another": _written_down(
+        {"start_cash": 150.0}, [100.0] * 4, [(BUY, 1.0)], [(SELL, 1.0), (BUY, 1.0)]
+    ),
+    "one unit bought back before others are bought": _written_down(
+        {"start_cash": 150.0}, [100.0, 100.0, 60.0, 60.0], [(SELL, 1.0)], [(BUY, 1.0), (BUY, 2.0)]
+    ),
+    "cash that rounding takes before a cheaper open": _written_down(
+        {"start_cash": 100.20009999999999, "commission": 0.001}, [100.1, 90.0, 90.0], [(BUY, 1.0)]
+    ),
+    "one contract": _written_down({"commission": Commission(margin=50.0)}, [100.0, 101.0, 103.0], [(BUY, 1.0)]),
+    "cash that rounding leaves after a sale": _written_down(
+        {"start_cash": 597.3888, "commission": 0.001}, [99.3] * 4, [(BUY, 5.0)], [(SELL, 5.0), (BUY, 6.0)]
+    ),
+    "sizes with a sign, which says nothing": _written_down({}, [100.0] * 4, [(BUY, -3.0)], [(SELL, -2.0)]),
+    "lots that rounding decides": _written_down(
+        {"leverage": 0.7, "lot": 0.1, "start_cash": 700.0}, [7.0] * 4, [(TARGET_PERCENT, 1.0)]
+    ),
+}
 
 
 # -- stock -------------------------------------------------------------------------------------------------------------
@@ -184,6 +232,10 @@ def _prepare(orders: Orders) -> tuple[dict[str, Any], Book, tuple[np.ndarray, ..
     arrays["params"][0] = orders.config.start_cash
     # Orders that find no price wait for ever; the loop does not make room for them.
     book = Book(orders.config, 1, 1, bars * most)
+    # An episode before this one has left something everywhere.
+    for array in (arrays["rows"], *(book._arrays[name] for name in ("held", "orders", "counts"))):
+        array[:] = 2
+    book._arrays["held"][..., Held.TRADE_CLOSED] = 0.0
     return arrays, book, (instructions, amounts, np.zeros((bars, row_width(1))))
 
 

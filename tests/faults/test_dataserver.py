@@ -1,0 +1,133 @@
+"""The data server is killed or hangs: who needs it says so, who has what it needs goes on."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import vecbt
+from tests.envs import MARKET, make, rollout
+from tests.faults.processes import BOUND, is_alive, needs_proc, wait_until
+from vecbt.errors import ClosedError, WorkerDiedError, WorkerTimeoutError
+
+KILLED = r"the data server \(process \d+\) was ended by SIGKILL \(exit code -9\)"
+
+
+@pytest.fixture
+def server() -> Iterator[vecbt.DataFeedServer]:
+    with vecbt.DataFeedServer(MARKET) as started:
+        started.wait_ready()
+        yield started
+
+
+def kill(server: vecbt.DataFeedServer) -> None:
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(server.pid or 0), "the data server")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda server: server.get_info(),
+        lambda server: server.get_data(),
+        lambda server: make(2, data=server),
+        lambda server: make(2, data=server, num_workers=1),
+    ],
+    ids=["info", "data", "batch", "workers"],
+)
+def test_killed_before_it_is_asked(server: vecbt.DataFeedServer, ask: Any) -> None:
+    kill(server)
+    for _ in range(2):
+        begun = time.monotonic()
+        with pytest.raises(WorkerDiedError, match=KILLED):
+            ask(server)
+        assert time.monotonic() - begun < BOUND
+    server.stop()
+    with pytest.raises(ClosedError, match="not running"):
+        ask(server)
+
+
+def test_killed_before_it_is_ready() -> None:
+    with vecbt.DataFeedServer(vecbt.data.synthetic_market(300_000)) as server:
+        kill(server)
+        for ask in (server.is_ready, server.wait_ready, server.get_info):
+            with pytest.raises(WorkerDiedError, match=KILLED):
+                ask()
+
+
+def test_stopped_before_it_is_ready() -> None:
+    with vecbt.DataFeedServer(MARKET) as server:
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        assert not server.is_ready()
+        assert server.get_data() is None
+        with pytest.raises(WorkerTimeoutError, match=r"within 0\.1 s"):
+            server.wait_ready(0.1)
+        os.kill(server.pid, signal.SIGCONT)
+        server.wait_ready()
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_killed_after_it_has_shared_its_tables(server: vecbt.DataFeedServer, num_workers: int) -> None:
+    envs = make(3, data=server, num_workers=num_workers)
+    events = rollout(envs, 25)
+    sample = server.get_data()
+    kill(server)
+    assert rollout(envs, 25) == events  # the memory lives on
+    again = make(3, data=server, num_workers=num_workers)  # the same table as before
+    assert rollout(again, 25) == events
+    assert sample is not None
+    assert server.get_data({"get_new": False}) is sample
+    with pytest.raises(WorkerDiedError, match=KILLED):
+        make(3, data=server, features=("log_return",))
+    envs.close()
+    again.close()
+
+
+def test_a_batch_goes_on_without_its_own_server() -> None:
+    envs = make(3, num_workers=2)
+    events = rollout(envs, 25)
+    kill(envs._batch.runner.source)
+    assert rollout(envs, 25) == events
+    begun = time.monotonic()
+    envs.close()
+    assert time.monotonic() - begun < BOUND
+
+
+def test_a_request_that_fails_does_not_end_it(server: vecbt.DataFeedServer) -> None:
+    with pytest.raises(vecbt.errors.UnknownNameError, match="did you mean 'close'"):
+        make(2, data=server, features=("closs",))
+    envs = make(2, data=server)
+    envs.reset(seed=0)
+    envs.close()
+    assert server.get_info()["bars"] == 3_000
+
+
+@needs_proc
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("forget", [False, True])
+def test_the_end_of_a_server(stopped: bool, forget: bool) -> None:
+    server = vecbt.DataFeedServer(MARKET, context="fork").start()
+    server.wait_ready()
+    pid = server.pid
+    assert pid is not None
+    if stopped:
+        os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    if forget:
+        del server
+        gc.collect()
+    else:
+        server.stop()
+        server.stop()
+        with pytest.raises(ClosedError):
+            server.get_info()
+    assert time.monotonic() - begun < BOUND
+    wait_until(lambda: not is_alive(pid), "the data server")
