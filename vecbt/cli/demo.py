@@ -11,10 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from vecbt.arrays import FloatArray, IntArray
-<<<<<<< HEAD
-=======
-from vecbt.cli.pictures import check_picture, draw_equity
->>>>>>> main
 from vecbt.cli.tables import print_table
 from vecbt.config import EnvConfig, percent_of
 from vecbt.data.bars import Bars
@@ -62,33 +58,11 @@ class Demo:
 
     def run(self) -> None:
         """Run it."""
-<<<<<<< HEAD
         from vecbt.cli.pictures import draw_equity  # matplotlib is slow to come, and no other command needs it
 
         bars = synthetic_market(seed=self.seed) if self.data is None else read_bars(self.data)
         steps = min(self.steps, max(1, len(bars) - 30))  # too few bars are for make_vec to refuse
         actions = _draw_actions(steps, self.num_envs, self.seed)
-=======
-        check_picture(self.picture)
-        bars = synthetic_market(seed=self.seed) if self.data is None else read_bars(self.data)
-        settings: dict[str, Any] = {
-            "commission": 0.0001,
-            "max_exposure": 1.0,
-            "order_size": "45%",
-            "start_cash": max(10_000.0, 20.0 * float(np.ceil(bars.high.max()))),  # whatever a unit costs
-        }
-        started = time.perf_counter()
-        envs = make_vec(
-            bars,
-            num_envs=self.num_envs,
-            engine="cerebro",
-            num_workers=self.num_workers,
-            episode_steps=min(self.steps, max(1, len(bars) - 30)),  # too few bars are for make_vec to refuse
-            **settings,
-        )
-        workers = usable_cores() if self.num_workers is None else self.num_workers
-        where = f"{workers} worker processes" if workers else "this process"
->>>>>>> main
         print(
             f"{bars.name}: {len(bars):,} bars. {self.num_envs} environments, the same episodes of {steps:,} steps and "
             f"the same actions for all, orders on {(actions != 0).mean():.0%} of the bars.\n"
@@ -111,7 +85,7 @@ class Demo:
             compiled.close()
         plain_rate, runs = _compare_plain(bars, episodes, actions, EnvConfig(**settings), agreement)
         cores = usable_cores() if self.num_workers is None else self.num_workers
-        where = f"{cores} worker process{'es' * (cores != 1)}" if cores else "this process"
+        where = f"{cores} worker processes" if cores else "this process"
         rows = [
             ("compiled engine, in this process", f"{compiled_rate:,.0f}", f"{compiled_ready:.1f} s"),
             (f"Cerebro engine, in {where}", f"{cerebro_rate:,.0f}", f"{cerebro_ready:.1f} s"),
@@ -133,14 +107,8 @@ class _Episodes:
     """The first episode of every environment.
 
     Attributes:
-<<<<<<< HEAD
         values: float64 (steps + 1, N), the account's value at every observation; from where an episode has ended
             before the others, its last one.
-=======
-        values: float64 (steps + 1, N), the account's value at every observation; where an episode has ended before
-            the others, its last one.
-        actions: int64 (steps, N).
->>>>>>> main
         starts: int64 (N,), rows of the first observations.
         stats: The episodes' statistics by name.
     """
@@ -167,7 +135,6 @@ def _make(bars: Bars, engine: str, settings: dict[str, Any]) -> tuple[TradingVec
 def _run_episodes(envs: TradingVectorEnv, actions: IntArray, seed: int) -> tuple[_Episodes, float]:
     """Step through the actions; returns the episodes, and steps per second."""
     _, infos = envs.reset(seed=seed)
-<<<<<<< HEAD
     starts, values = infos["start"], [infos["value"]]
     finished = np.zeros(envs.num_envs, bool)
     stats: dict[str, Any] = {}
@@ -213,50 +180,10 @@ def _compare_plain(
     steps, seconds = len(actions), 0.0
     whole = np.flatnonzero(episodes.stats["l"] == steps).tolist()[:_PLAIN_RUNS]
     for env in tqdm(whole, unit="run", desc="plain Backtrader", disable=None):
-=======
-    starts, values, actions = infos["start"], [infos["value"]], []
-    seconds, finished = 0.0, np.zeros(count, bool)
-    stats: dict[str, Any] = {}
-    with tqdm(unit="step", desc="stepping", disable=None) as bar:
-        while not finished.all():
-            action = np.where(random.random(count) < 2 / 3, 0, random.integers(1, 4, count))
-            begun = time.perf_counter()
-            _, _, terminations, truncations, infos = envs.step(action)
-            seconds += time.perf_counter() - begun
-            actions.append(action)
-            values.append(np.where(finished, values[-1], infos["value"]))
-            # Who has lost everything ends before the others, and has begun another episode when they do.
-            ended = (terminations | truncations) & ~finished
-            if ended.any():
-                for name, column in infos["episode_stats"].items():
-                    stats[name] = np.where(ended, column, stats.get(name, column))
-                finished |= ended
-            bar.update()
-    taken = np.array(actions)
-    return _Episodes(
-        values=np.array(values),
-        actions=taken,
-        starts=starts,
-        stats=stats,
-        rate=taken.size / seconds,
-        ordered=float((taken != 0).mean()),
-    )
-
-
-def _compare(bars: Bars, episodes: _Episodes, config: EnvConfig) -> None:
-    """Run plain Backtrader over the same bars and orders: how fast it is, and whether the accounts are equal."""
-    steps, seconds, compared, different = len(episodes.actions), 0.0, 0, 0
-    whole = np.flatnonzero(episodes.stats["l"] == steps).tolist()
-    if not whole:
-        return  # nobody has come to the end
-    runs = whole[:_PLAIN_RUNS]
-    for env in runs:
->>>>>>> main
         start = int(episodes.starts[env])
         size = np.floor(percent_of(str(config.order_size)) * config.start_cash / bars.close[start])
         run = run_plain(bars.rows(start, start + steps + 1), actions[:, env].tolist(), float(size), config)
         seconds += run.seconds
-<<<<<<< HEAD
         agreement.compare("plain", episodes.values[:, env], run.values)
     return len(whole) * (steps + 1) / seconds if whole else 0.0, len(whole)
 
@@ -276,14 +203,6 @@ def _print_agreement(agreement: Agreement) -> None:
     ]
     rows.append(("together", f"{agreement.compared.total():,}", f"{agreement.different.total():,}"))
     print_table(("compiled engine against the Cerebro engine", "compared", "different"), rows)
-=======
-        compared += len(run.values)
-        different += int((run.values != episodes.values[:, env]).sum())
-    print(
-        f"{len(runs) * (steps + 1) / seconds:,.0f} bars/s by plain Backtrader in one process, over the bars and "
-        f"orders of {len(runs)} of the environments:\n{compared:,} account values compared, {different} different"
-    )
->>>>>>> main
 
 
 def _print_statistics(stats: dict[str, Any]) -> None:
