@@ -33,7 +33,17 @@ from vecbt.kernels._jit import kernel
 from vecbt.kernels.block import Block
 from vecbt.kernels.layout import Asset, Instruction, Row, row_width
 
-__all__ = ["EDGES", "MODULES", "Orders", "draw_orders", "plain_broker", "run_compiled", "run_stock", "source_of"]
+__all__ = [
+    "EDGES",
+    "MODULES",
+    "Orders",
+    "draw_orders",
+    "plain_broker",
+    "run_compiled",
+    "run_stock",
+    "source_of",
+    "written_down",
+]
 
 MODULES = ("money", "trades", "intake", "broker")
 """Modules of `vecbt.brokers.compiled` that hold the broker's arithmetic; each uses only those before it."""
@@ -95,8 +105,8 @@ def draw_orders(seed: int, bars: int = 50) -> Orders:
     return Orders(Setting(f"{seed}", config), prices, tuple(tuple(order() for _ in range(count)) for count in counts))
 
 
-def _written_down(config: dict[str, Any], closes: list[float], *by_bar: list[tuple[int, float]]) -> Orders:
-    """Bars without a range, but that half a point lies above and below their close."""
+def written_down(config: dict[str, Any], closes: list[float], *by_bar: list[tuple[int, float]]) -> Orders:
+    """Orders by hand, in a market that opens where it closes, half a point below its high and above its low."""
     close = np.array(closes)
     prices = {"open": close, "high": close + 0.5, "low": close - 0.5, "close": close, "volume": np.ones(len(close))}
     by_bar = (*by_bar, *((),) * (len(close) - len(by_bar)))  # type: ignore[assignment]
@@ -105,13 +115,13 @@ def _written_down(config: dict[str, Any], closes: list[float], *by_bar: list[tup
 
 # Where a random number never is: comparisons that hold with equality, and roundings that turn them.
 EDGES: dict[str, Orders] = {
-    "an exposure of exactly the limit": _written_down(
+    "an exposure of exactly the limit": written_down(
         {"max_exposure": 1.0, "start_cash": 1_000.0}, [100.0] * 4, [(BUY, 10.0)]
     ),
-    "a reversal to the same exposure": _written_down(
+    "a reversal to the same exposure": written_down(
         {"max_exposure": 0.95, "start_cash": 1_000.0}, [100.0, 100.0, 105.0, 105.0], [(SELL, 9.0)], [], [(BUY, 18.0)]
     ),
-    "an exposure that rounds to the limit": _written_down(
+    "an exposure that rounds to the limit": written_down(
         {
             "max_exposure": 3 * 100.1 * 0.1 / 100.0,
             "start_cash": 100.0,
@@ -120,24 +130,25 @@ EDGES: dict[str, Orders] = {
         [100.1] * 4,
         [(BUY, 3.0)],
     ),
-    "a price of exactly the high or low": _written_down(
+    "a price of exactly the high or low": written_down(
         {"slippage": Slippage(fixed=0.5, match=False)}, [100.0] * 5, [(BUY, 3.0)], [(SELL, 5.0)], [(BUY, 2.0)]
     ),
-    "one unit sold for the cash to buy another": _written_down(
+    "one unit sold for the cash to buy another": written_down(
         {"start_cash": 150.0}, [100.0] * 4, [(BUY, 1.0)], [(SELL, 1.0), (BUY, 1.0)]
     ),
-    "one unit bought back before others are bought": _written_down(
+    "one unit bought back before others are bought": written_down(
         {"start_cash": 150.0}, [100.0, 100.0, 60.0, 60.0], [(SELL, 1.0)], [(BUY, 1.0), (BUY, 2.0)]
     ),
-    "cash that rounding takes before a cheaper open": _written_down(
+    "cash that rounding takes before a cheaper open": written_down(
         {"start_cash": 100.20009999999999, "commission": 0.001}, [100.1, 90.0, 90.0], [(BUY, 1.0)]
     ),
-    "one contract": _written_down({"commission": Commission(margin=50.0)}, [100.0, 101.0, 103.0], [(BUY, 1.0)]),
-    "cash that rounding leaves after a sale": _written_down(
+    "one contract": written_down({"commission": Commission(margin=50.0)}, [100.0, 101.0, 103.0], [(BUY, 1.0)]),
+    "nothing left of what was tied up": written_down({"leverage": 2.0}, [100.0, 100.0, 50.0], [(BUY, 1.0)]),
+    "cash that rounding leaves after a sale": written_down(
         {"start_cash": 597.3888, "commission": 0.001}, [99.3] * 4, [(BUY, 5.0)], [(SELL, 5.0), (BUY, 6.0)]
     ),
-    "sizes with a sign, which says nothing": _written_down({}, [100.0] * 4, [(BUY, -3.0)], [(SELL, -2.0)]),
-    "lots that rounding decides": _written_down(
+    "sizes with a sign, which says nothing": written_down({}, [100.0] * 4, [(BUY, -3.0)], [(SELL, -2.0)]),
+    "lots that rounding decides": written_down(
         {"leverage": 0.7, "lot": 0.1, "start_cash": 700.0}, [7.0] * 4, [(TARGET_PERCENT, 1.0)]
     ),
 }
