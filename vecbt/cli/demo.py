@@ -23,6 +23,13 @@ from vecbt.vector import TradingVectorEnv, make_vec
 __all__ = ["Demo"]
 
 _PLAIN_RUNS = 4
+_PLAIN = "plain"
+_TITLES = {
+    "value": "account value",
+    "position_price": "price of the position",
+    "order_status": "order status",
+    "episode_stats": "statistics of the episode",
+}
 _SHOWN = {
     "total_return": ("return", 100.0, "%"),
     "max_drawdown": ("max drawdown", 1.0, "%"),
@@ -58,15 +65,11 @@ class Demo:
 
     def run(self) -> None:
         """Run it."""
-        from vecbt.cli.pictures import draw_equity  # matplotlib is slow to come, and no other command needs it
+        from vecbt.cli.pictures import check_picture, draw_equity  # matplotlib: no other command has to wait for it
 
+        check_picture(self.picture)
         bars = synthetic_market(seed=self.seed) if self.data is None else read_bars(self.data)
         steps = min(self.steps, max(1, len(bars) - 30))  # too few bars are for make_vec to refuse
-        actions = _draw_actions(steps, self.num_envs, self.seed)
-        print(
-            f"{bars.name}: {len(bars):,} bars. {self.num_envs} environments, the same episodes of {steps:,} steps and "
-            f"the same actions for all, orders on {(actions != 0).mean():.0%} of the bars.\n"
-        )
         settings: dict[str, Any] = {
             "commission": 0.0001,
             "max_exposure": 1.0,
@@ -76,6 +79,11 @@ class Demo:
         shared = {"num_envs": self.num_envs, "num_workers": self.num_workers, "episode_steps": steps, **settings}
         agreement = Agreement()
         compiled, compiled_ready = _make(bars, "compiled", shared)
+        actions = _draw_actions(steps, self.num_envs, self.seed)
+        print(
+            f"{bars.name}: {len(bars):,} bars. {self.num_envs} environments, for all engines the same episodes of "
+            f"{steps:,} steps and the same actions, orders on {(actions != 0).mean():.0%} of the bars.\n"
+        )
         episodes, compiled_rate = _run_episodes(compiled, actions, self.seed)
         cerebro, cerebro_ready = _make(bars, "cerebro", shared)
         try:
@@ -85,7 +93,7 @@ class Demo:
             compiled.close()
         plain_rate, runs = _compare_plain(bars, episodes, actions, EnvConfig(**settings), agreement)
         cores = usable_cores() if self.num_workers is None else self.num_workers
-        where = f"{cores} worker processes" if cores else "this process"
+        where = f"{cores} worker process{'es' * (cores != 1)}" if cores else "this process"
         rows = [
             ("compiled engine, in this process", f"{compiled_rate:,.0f}", f"{compiled_ready:.1f} s"),
             (f"Cerebro engine, in {where}", f"{cerebro_rate:,.0f}", f"{cerebro_ready:.1f} s"),
@@ -184,25 +192,21 @@ def _compare_plain(
         size = np.floor(percent_of(str(config.order_size)) * config.start_cash / bars.close[start])
         run = run_plain(bars.rows(start, start + steps + 1), actions[:, env].tolist(), float(size), config)
         seconds += run.seconds
-        agreement.compare("plain", episodes.values[:, env], run.values)
+        agreement.compare(_PLAIN, episodes.values[:, env], run.values)
     return len(whole) * (steps + 1) / seconds if whole else 0.0, len(whole)
 
 
 def _print_agreement(agreement: Agreement) -> None:
-    """The account's value and position first, which everything else follows from."""
-    titles = {
-        "value": "account value",
-        "plain": "account value, plain Backtrader's",
-        "order_status": "order status",
-        "episode_stats": "statistics of episodes",
-        "position_price": "position's price",
-    }
-    names = sorted(agreement.compared, key=lambda name: name not in ("value", "plain"))
+    names = [name for name in agreement.compared if name != _PLAIN]
     rows = [
-        (titles.get(name, name), f"{agreement.compared[name]:,}", f"{agreement.different[name]:,}") for name in names
+        (_TITLES.get(name, name), f"{agreement.compared[name]:,}", f"{agreement.different[name]:,}") for name in names
     ]
-    rows.append(("together", f"{agreement.compared.total():,}", f"{agreement.different.total():,}"))
     print_table(("compiled engine against the Cerebro engine", "compared", "different"), rows)
+    compared, different = agreement.compared.total(), agreement.different.total()
+    plain, unlike = agreement.compared[_PLAIN], agreement.different[_PLAIN]
+    print(f"\n{compared - plain:,} numbers of the two engines compared, {different - unlike:,} different")
+    if plain:
+        print(f"{plain:,} account values compared with plain Backtrader's, {unlike:,} different")
 
 
 def _print_statistics(stats: dict[str, Any]) -> None:
