@@ -15,7 +15,7 @@ from matplotlib import image
 
 import vecbt
 from vecbt.cli import run
-from vecbt.testing import throughput
+from vecbt.testing import compiled, throughput
 from vecbt.warmup import warm_up
 
 MARKET = vecbt.data.synthetic_market(400, seed=3)
@@ -152,14 +152,17 @@ def test_demo_refuses_too_few_bars(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     # As short as may be: the figures are not looked at.
     monkeypatch.setattr(throughput, "_SECONDS", 0.01)
+    monkeypatch.setattr(compiled, "_SECONDS", 0.01)
     run(["bench", "--num-envs", "2", "--num-workers", "1", "--repeats", "1"])
     printed = capsys.readouterr().out
     assert "per second" in printed
-    assert "plain Backtrader" in printed
-    rows = [line for line in printed.splitlines() if line.startswith("vecbt over plain Backtrader")]
-    assert rows
+    for name in ("plain Backtrader", compiled.SINGLE, *map(compiled.of_size, compiled.SIZES)):
+        assert name in printed
+    starts = ("vecbt over plain Backtrader", f"{compiled.of_size(4096)} over plain Backtrader")
+    rows = [line for line in printed.splitlines() if line.startswith(starts)]
+    assert len(rows) == 3
     for row in rows:
-        median, lowest, highest = map(float, row.split()[-3:])
+        median, lowest, highest = (float(cell.replace(",", "")) for cell in row.split()[-3:])
         assert median == lowest == highest > 0.0  # of a single round
 
 

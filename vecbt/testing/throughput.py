@@ -26,7 +26,17 @@ from vecbt.testing.plain import run_plain
 from vecbt.testing.processes import MakeRate, RateProcesses
 from vecbt.vector import make_vec
 
-__all__ = ["EPISODE", "Throughput", "cerebro_throughput", "describe_machine", "pattern", "step_rate"]
+__all__ = [
+    "EPISODE",
+    "SIZE",
+    "Throughput",
+    "batch_rate",
+    "cerebro_throughput",
+    "describe_machine",
+    "pattern",
+    "plain_maker",
+    "step_rate",
+]
 
 EPISODE = 1000
 """Bars of an episode."""
@@ -78,7 +88,7 @@ def step_rate(step: Callable[[Any], Any], actions: list[Any], num_envs: int, sec
     count, begun = 0, time.perf_counter()
     while True:
         for action in actions:
-            step(action)
+            _held = step(action)  # until the next, as an agent does
         count += len(actions)
         elapsed = time.perf_counter() - begun
         if elapsed >= seconds:
@@ -124,16 +134,16 @@ def cerebro_throughput(
     bars = bars if bars is not None else synthetic_market(50_000)
     share = max(1, num_envs // num_workers)
     settings: dict[str, Any] = {"engine": "cerebro", "order_size": SIZE, "episode_steps": EPISODE}
-    loop, plain = _loop_maker(bars, share, settings), _plain_maker(bars)
+    loop, plain = _loop_maker(bars, share, settings), plain_maker(bars)
     with contextlib.ExitStack() as stack:
         measures: dict[str, Callable[[bool], float]] = {}
         if against_async:
             asynchronous = AsyncVectorEnv([lambda: TradingEnv(bars, **settings)] * num_envs)
             stack.callback(asynchronous.close, terminate=True)
-            measures["AsyncVectorEnv"] = _batch_rate(asynchronous, num_envs)
+            measures["AsyncVectorEnv"] = batch_rate(asynchronous, num_envs)
         envs = make_vec(bars, num_envs=num_envs, num_workers=num_workers, **settings)
         stack.callback(envs.close)
-        measures["vecbt"] = _batch_rate(envs, num_envs)
+        measures["vecbt"] = batch_rate(envs, num_envs)
         for name, make, count in (
             (f"plain Backtrader in {num_workers} processes", plain, num_workers),
             ("a worker's loop alone", loop, 1),
@@ -168,7 +178,7 @@ def _ratios(rates: dict[str, Figure], num_workers: int) -> dict[str, Figure]:
     return ratios
 
 
-def _batch_rate(envs: Any, num_envs: int) -> Callable[[bool], float]:
+def batch_rate(envs: Any, num_envs: int, seconds: float | None = None) -> Callable[[bool], float]:
     """Measures a batch through its own `step`, and makes sure that the orders are what they are said to be."""
 
     def measure(orders: bool) -> float:
@@ -177,7 +187,7 @@ def _batch_rate(envs: Any, num_envs: int) -> Callable[[bool], float]:
         actions = pattern(num_envs, orders)
         filled = [envs.step(action)[4]["order_status"] == OrderStatus.COMPLETED for action in [*actions, actions[0]]]
         _check_share(float(np.mean(filled[1:])), orders)
-        return step_rate(envs.step, actions, num_envs)
+        return step_rate(envs.step, actions, num_envs, seconds)
 
     return measure
 
@@ -218,8 +228,8 @@ def _loop_maker(bars: Bars, share: int, settings: dict[str, Any]) -> MakeRate:
     return make
 
 
-def _plain_maker(bars: Bars) -> MakeRate:
-    """Plain Backtrader over as many bars as an episode has, its loop alone."""
+def plain_maker(bars: Bars, least: float | None = None) -> MakeRate:
+    """Plain Backtrader over as many bars as an episode has, its loop alone, for so many seconds or a little longer."""
 
     def make(number: int) -> Callable[[bool], float]:
         first = number * EPISODE
@@ -230,7 +240,7 @@ def _plain_maker(bars: Bars) -> MakeRate:
             actions = actions[: len(episode)]
             _check_share(sum(action != 0 for action in actions) / len(actions), orders)
             seconds, count = 0.0, 0
-            while seconds < _SECONDS:
+            while seconds < (_SECONDS if least is None else least):
                 seconds += run_plain(episode, actions, SIZE).seconds
                 count += len(episode)
             return count / seconds
