@@ -235,7 +235,7 @@ def test_views_are_of_the_buffers_and_flags_are_not(batch: Any, mode: str) -> No
         assert np.shares_memory(infos["value"], first_infos["value"])
         if "final_obs" in infos:
             assert not np.shares_memory(infos["final_obs"]["market"], observation["market"])
-            assert np.shares_memory(infos["final_obs"]["market"], envs._batch.arrays["final_market"])
+            assert not np.shares_memory(infos["final_obs"]["market"], envs._batch.arrays["final_market"])
         assert not any(np.shares_memory(flag, before) for flag in flags for before in kept)
         kept += flags
 
