@@ -93,18 +93,6 @@ def _publish(block: int, book: int, e: int) -> int:
     return counts[k.Queue.PENDING] + counts[k.Queue.SUBMITTED]  # type: ignore[no-any-return]
 
 
-@helper
-def _assume_one_asset(block: int, book: int) -> None:
-    """Free the loops over assets of everything but their only turn, a third of a step's time."""
-    b.assume(b.ohlc(block).shape[1] == 1)
-    b.assume(b.actions(block).shape[1] == 1)
-    b.assume(b.instructions(block).shape[1] == 1)
-    b.assume(b.sizes(block).shape[1] == 1)
-    b.assume(b.order_status(block).shape[1] == 1)
-    b.assume(k.held(book).shape[1] == 1)
-    b.assume(k.schemes(book).shape[0] == 1)
-
-
 @Native
 def work(kind: int, block: int, book: int, low: int, high: int) -> int:
     """Do a piece of work for the environments ``low <= e < high``.
@@ -120,7 +108,15 @@ def work(kind: int, block: int, book: int, low: int, high: int) -> int:
         The most orders that wait in any of them.
     """
     longest = 0
-    _assume_one_asset(block, book)
+    # There is one asset: this frees every loop over assets of everything but its only turn, a third of a step's time.
+    # Here and in no function of its own, from which LLVM would have dropped the assumptions before it inlines it.
+    b.assume(b.ohlc(block).shape[1] == 1)
+    b.assume(b.actions(block).shape[1] == 1)
+    b.assume(b.instructions(block).shape[1] == 1)
+    b.assume(b.sizes(block).shape[1] == 1)
+    b.assume(b.order_status(block).shape[1] == 1)
+    b.assume(k.held(book).shape[1] == 1)
+    b.assume(k.schemes(book).shape[0] == 1)
     # Unsigned: numba lets a signed index count from the end, which costs a step a sixth of its time.
     end = np.uint64(high)
     for e in range(np.uint64(low), end):
