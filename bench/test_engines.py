@@ -11,14 +11,20 @@ import vecbt
 from vecbt.data import Bars
 from vecbt.testing.throughput import pattern
 
-SIZES = [(1, 0), (16, 0), (64, 0), (64, 2), (256, 2)]
+CEREBRO = [("cerebro", 1, 0), ("cerebro", 16, 0), ("cerebro", 64, 0), ("cerebro", 64, 2), ("cerebro", 256, 2)]
+COMPILED = [("compiled", 1, None), ("compiled", 64, None), ("compiled", 256, None), ("compiled", 4096, None)]
 
 
-@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]} environments, {size[1]} workers")
+def name_of(kind: tuple[str, int, int | None]) -> str:
+    engine, num_envs, num_workers = kind
+    return f"{engine}, {num_envs} environments" + ("" if num_workers is None else f", {num_workers} workers")
+
+
+@pytest.fixture(params=[*CEREBRO, *COMPILED], ids=name_of)
 def envs(request: pytest.FixtureRequest, market: Bars) -> Any:
-    """A batch of the Cerebro engine that has been reset."""
-    num_envs, num_workers = request.param
-    batch = vecbt.make_vec(market, num_envs=num_envs, engine="cerebro", num_workers=num_workers, order_size=10.0)
+    """A batch that has been reset."""
+    engine, num_envs, num_workers = request.param
+    batch = vecbt.make_vec(market, num_envs=num_envs, engine=engine, num_workers=num_workers, order_size=10.0)
     batch.reset(seed=0)
     yield batch
     batch.close()

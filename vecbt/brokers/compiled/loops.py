@@ -13,7 +13,7 @@ from vecbt.kernels import block as b
 from vecbt.kernels._jit import Native, helper
 from vecbt.kernels.actions import instruct
 from vecbt.kernels.episode import decide, end_step, enter_bar, keep_outputs, open_episode, write_closes, write_outputs
-from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, Row, Setting
+from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, RewardKind, Row, Setting
 from vecbt.kernels.prefetch import prefetch_bar
 
 __all__ = ["Work", "work"]
@@ -60,8 +60,12 @@ def _run(block: int, book: int, e: int) -> None:
         clock[Clock.STEP] += 1
         for asset in range(b.order_status(block).shape[1]):
             row[Row.ASSETS + asset * 4 + Asset.STATUS] = 0.0
-        for column in range(row.shape[0]):
-            previous[column] = row[column]
+        if b.settings(block)[Setting.REWARD] == RewardKind.EXTERNAL:
+            for column in range(row.shape[0]):
+                previous[column] = row[column]
+        else:  # all that the built-in rewards look at
+            previous[Row.VALUE] = row[Row.VALUE]
+            previous[Row.REALIZED] = row[Row.REALIZED]
         number = 0
         # A call that ends the episode on the step's last bar takes one bar more to close the positions.
         while clock[Clock.PHASE] == Phase.CLOSING or (
