@@ -113,7 +113,7 @@ def test_interrupted_from_the_terminal(script: Any, context: str) -> None:
     code, _, errors = running.finish()
     assert code == -signal.SIGINT
     assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert errors.count("Traceback") == 1
+    assert "Process vecbt" not in errors  # so begins what a child prints that ends by an exception
     running.assert_nothing_left()
 
 
