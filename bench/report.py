@@ -13,7 +13,7 @@ __all__ = ["render", "render_table"]
 README = Path(__file__).parents[1] / "README.md"
 _LARGE = of_size(4096)
 _TITLES = {
-    "compiled": "The compiled engine, 50,000 bars unless it says otherwise, orders on 1/3 of the bars, at most 2 threads:",
+    "compiled": "The compiled engine, 50,000 bars if nothing else is said, orders on 1/3 of them, at most 2 threads:",
     "cerebro": "The Cerebro engine, 64 environments in 2 worker processes:",
     "startup": "Starting, and the Cerebro engine's resets and memory:",
 }
@@ -49,8 +49,8 @@ def _headline(machine: str, goals: list[Goal]) -> str:
         )
         parts.append(
             f"**{rate:,.0f} env-steps/s** of real Backtrader, 64 environments in 2 worker processes with orders on a "
-            f"third of the bars:\n> {plain:.1f} times stock Backtrader in 2 processes, {asynchronous:.0f} times the same "
-            f"environment under Gymnasium's `AsyncVectorEnv`."
+            f"third of the bars:\n> {plain:.1f} times stock Backtrader in 2 processes, {asynchronous:.0f} times the "
+            f"same environment under Gymnasium's `AsyncVectorEnv`."
         )
     parts.append(f"{machine}. [All figures](#how-fast), the losing ones too.")
     return "\n>\n".join(f"> {part}" for part in parts) + "\n"
