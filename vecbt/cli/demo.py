@@ -11,12 +11,13 @@ import numpy as np
 from tqdm import tqdm
 
 from vecbt.arrays import FloatArray, IntArray
+from vecbt.brokers.cerebro.loops import compile_loops
 from vecbt.cli.tables import print_table
 from vecbt.config import EnvConfig, percent_of
 from vecbt.data.bars import Bars
 from vecbt.data.reading.read import read_bars
 from vecbt.data.synthetic import synthetic_market
-from vecbt.shm.process import usable_cores
+from vecbt.shm.process import behave_as_child, get_context, start_process, usable_cores
 from vecbt.testing.agreement import Agreement
 from vecbt.vector import TradingVectorEnv, make_vec
 
@@ -78,7 +79,10 @@ class Demo:
         }
         shared = {"num_envs": self.num_envs, "num_workers": self.num_workers, "episode_steps": steps, **settings}
         agreement = Agreement()
+        # On a new machine both engines have to be compiled: the other one in a process of its own, meanwhile.
+        compiling = start_process(get_context(), _compile_cerebro, (), "vecbt-compile")
         compiled, compiled_ready = _make(bars, "compiled", shared)
+        compiling.join()
         actions = _draw_actions(steps, self.num_envs, self.seed)
         print(
             f"{bars.name}: {len(bars):,} bars. {self.num_envs} environments, for all engines the same episodes of "
@@ -124,6 +128,11 @@ class _Episodes:
     values: FloatArray
     starts: IntArray
     stats: dict[str, Any]
+
+
+def _compile_cerebro() -> None:
+    behave_as_child()
+    compile_loops()
 
 
 def _draw_actions(steps: int, num_envs: int, seed: int) -> IntArray:
