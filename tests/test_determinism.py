@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.envs import make, rollout
@@ -40,11 +41,26 @@ def test_stock_classes(expected: list[Any]) -> None:
     envs.close()
 
 
-def test_neighbours_do_not_matter(expected: list[Any]) -> None:
-    """Environment 2 of a batch of 7 is the one of a batch of 3 with the same seed and actions."""
-    import numpy as np
+def test_the_compiled_engine(expected: list[Any]) -> None:
+    envs = make(7, engine="compiled", **SETTINGS)
+    assert rollout(envs, STEPS) == expected
+    envs.close()
 
-    large, small = make(7, **SETTINGS), make(3, **SETTINGS)
+
+def test_threads() -> None:
+    """A batch that is large enough for three of them."""
+    runs = []
+    for settings in ({"engine": "cerebro"}, *({"engine": "compiled", "num_workers": threads} for threads in (1, 2, 3))):
+        envs = make(150, **SETTINGS, **settings)
+        runs.append(rollout(envs, STEPS))
+        envs.close()
+    assert all(run == runs[0] for run in runs[1:])
+
+
+@pytest.mark.parametrize("engine", ["cerebro", "compiled"])
+def test_neighbours_do_not_matter(engine: str) -> None:
+    """Environment 2 of a batch of 7 is the one of a batch of 3 with the same seed and actions."""
+    large, small = make(7, engine=engine, **SETTINGS), make(3, engine=engine, **SETTINGS)
     large.reset(seed=3)
     small.reset(seed=3)
     random = np.random.default_rng(1)
