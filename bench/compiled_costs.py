@@ -121,6 +121,7 @@ def _allocated(num_envs: int) -> float:
         _held = envs.step([1] * num_envs)
     runner = envs._batch.runner
     arrays = [*runner.arrays.values(), *runner._book._arrays.values()]
-    for outputs in runner._pool._sets:
-        arrays += [array for name, array in outputs.arrays.items() if name not in ("market", "account")]
+    _, others = runner._pool._turns  # observations come first
+    for outputs in others._sets:
+        arrays += outputs.arrays.values()
     return float(sum(array.nbytes for array in arrays))

@@ -8,7 +8,7 @@ no references either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from vecbt.arrays import AnyArray
+from vecbt.arrays import AnyArray, IntArray
 
 __all__ = ["Block", "Fields", "field"]
 
@@ -48,7 +48,7 @@ def field(name: str, dtype: str, dimensions: int, fields: Fields = _FIELDS) -> C
 
             def word(number: int) -> Any:
                 load = builder.load(builder.gep(words, [ir.IntType(64)(first + number)]))
-                # A block never changes. LLVM is told, so that a store elsewhere costs no new load here.
+                # No kernel changes a block. LLVM is told, so that a store elsewhere costs no new load here.
                 load.set_metadata("invariant.load", builder.module.add_metadata([]))
                 return load
 
@@ -137,6 +137,7 @@ class Block:
         fields: The fields; those above by default.
 
     Attributes:
+        words: The block itself; kernels take it to be constant while they run.
         address: What kernels are given.
 
     Raises:
@@ -144,9 +145,10 @@ class Block:
     """
 
     def __init__(self, arrays: Mapping[str, AnyArray] | None, fields: Fields = _FIELDS) -> None:
-        self._words = np.zeros(_WORDS * len(fields), np.int64)
-        self._arrays = [] if arrays is None else [arrays[name] for name in fields]
-        for number, (name, array) in enumerate(zip(fields, self._arrays, strict=False)):
+        self._fields = fields
+        self.words: IntArray = np.zeros(_WORDS * len(fields), np.int64)
+        self._kept: dict[str, AnyArray] = {} if arrays is None else {name: arrays[name] for name in fields}
+        for number, (name, array) in enumerate(self._kept.items()):
             dtype, dimensions = fields[name]
             if name == "features":
                 array = array.reshape(-1)  # a view of a contiguous array
@@ -155,6 +157,15 @@ class Block:
                     f"{name}: expected a contiguous {dimensions}-d array of {dtype}, got {array.ndim}-d, {array.dtype}"
                 )
             first = _WORDS * number
-            self._words[first] = array.ctypes.data
-            self._words[first + 1 : first + 1 + dimensions] = array.shape
-        self.address = int(self._words.ctypes.data)
+            self.words[first] = array.ctypes.data
+            self.words[first + 1 : first + 1 + dimensions] = array.shape
+        self.address = int(self.words.ctypes.data)
+
+    def open_places(self, names: Sequence[str]) -> IntArray:
+        """Where in `words` the addresses of arrays stand, for a caller who will put others of the same shapes there.
+
+        The block no longer keeps these arrays alive.
+        """
+        for name in names:
+            self._kept.pop(name, None)
+        return np.array([_WORDS * list(self._fields).index(name) for name in names], np.int64)

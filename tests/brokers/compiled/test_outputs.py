@@ -86,13 +86,26 @@ def test_memory_comes_back_once_it_is_let_go() -> None:
     kept = [envs.step([0] * 5)[0]["market"] for _ in range(20)]
     assert len({address(array) for array in kept}) == 20
     runner: Any = envs._batch.runner
-    pool = runner._pool
-    known = list(pool._sets)
+    observations = runner._pool._turns[0]
+    known = list(observations._sets)
     assert len(known) < 20  # it does not look after what is kept for long
     del kept
     for _ in range(10):
         envs.step([0] * 5)
-        assert pool.current in known
+        assert observations.current in known
+    envs.close()
+
+
+def test_a_history_of_infos_keeps_no_observations() -> None:
+    envs = make(5, **SETTINGS)
+    envs.reset(seed=0)
+    values, addresses = [], set()
+    for _ in range(40):
+        observation, rewards, _, _, infos = envs.step([0] * 5)
+        values += [rewards, infos["value"]]
+        addresses.add(address(observation["market"]))
+    assert len({address(array) for array in values}) == 80
+    assert len(addresses) <= 3
     envs.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,24 +12,23 @@ from vecbt.arrays import AnyArray
 from vecbt.kernels.block import Block
 from vecbt.shm.arena import ArraySpec
 
-__all__ = ["OutputPool", "Outputs"]
+__all__ = ["OutputPool"]
 
 _KEPT = 4
-"""Sets to look after: two for observations in turn with their successors, and one or two that a caller lingers on."""
+"""Sets to look after: two for results in turn with their successors, and one or two that a caller lingers on."""
 
 
-class Outputs:
-    """One set of output arrays, in a block with a batch's other arrays.
+class _Set:
+    """Output arrays that are handed out together.
 
     Attributes:
-        arrays: The output arrays by name.
-        address: Address of the block.
+        arrays: The arrays by name.
+        addresses: Where they are.
     """
 
-    def __init__(self, specs: Mapping[str, ArraySpec], others: Mapping[str, AnyArray]) -> None:
+    def __init__(self, specs: Mapping[str, ArraySpec]) -> None:
         self.arrays: dict[str, AnyArray] = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
-        self._block = Block({**others, **self.arrays})
-        self.address = self._block.address
+        self.addresses = np.array([array.ctypes.data for array in self.arrays.values()], np.int64)
         self._unused = [sys.getrefcount(array) for array in self.arrays.values()]
 
     @property
@@ -42,34 +41,68 @@ class Outputs:
         return [sys.getrefcount(array) for array in self.arrays.values()] == self._unused
 
 
-class OutputPool:
-    """Output sets in turn: every step is given one that no caller holds an array of.
+class _Turns:
+    """Sets of the same arrays, of which every step is given one that no caller holds an array of."""
 
-    Returned arrays are thus the caller's for as long as they are kept, without being copied; a copy would cost as much
-    as all the rest of a step.
-
-    Args:
-        specs: The output arrays.
-        others: The batch's other arrays.
-        reuse: False to hand out the same set every time, for callers that have asked for views.
-    """
-
-    def __init__(self, specs: Mapping[str, ArraySpec], others: Mapping[str, AnyArray], reuse: bool) -> None:
-        self._specs, self._others, self._only = specs, others, not reuse
-        self.current = Outputs(specs, others)
+    def __init__(self, specs: Mapping[str, ArraySpec]) -> None:
+        self._specs = specs
+        self.current = _Set(specs)
         self._sets = deque([self.current])
 
-    def take(self) -> Outputs:
-        """The set for the next call, which is `current` from now on."""
-        if self._only:
-            return self.current
+    def next(self) -> _Set:
         for outputs in self._sets:
             if outputs is not self.current and outputs.unused:
                 break
         else:
-            outputs = Outputs(self._specs, self._others)
+            outputs = _Set(self._specs)
             self._sets.append(outputs)
             if len(self._sets) > _KEPT:
                 self._sets.popleft()  # its holders keep it alive
         self.current = outputs
         return outputs
+
+
+class OutputPool:
+    """The output arrays of a batch, in a block with its other arrays.
+
+    What a call returns is the caller's for as long as it is kept, without being copied: a copy would cost as much as
+    all the rest of a step.
+
+    Args:
+        specs: The output arrays.
+        groups: Names of arrays that are handed out together: who keeps one of a group keeps all of it from being used
+            again.
+        others: The batch's other arrays.
+        reuse: False to hand out the same arrays every time, to callers that have asked for views.
+
+    Attributes:
+        arrays: The output arrays by name, as `take` has last left them.
+        address: Address of the block.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, ArraySpec],
+        groups: Sequence[Sequence[str]],
+        others: Mapping[str, AnyArray],
+        reuse: bool,
+    ) -> None:
+        self._turns = [_Turns({name: specs[name] for name in group}) for group in groups]
+        self.arrays: dict[str, AnyArray] = {}
+        for turns in self._turns:
+            self.arrays |= turns.current.arrays
+        self._reuse = reuse
+        self._block = Block({**others, **self.arrays})
+        self._places = [self._block.open_places(group) for group in groups]
+        self.address = self._block.address
+
+    def take(self) -> None:
+        """Put arrays that nobody holds in the places of the last call's."""
+        if not self._reuse:
+            return
+        arrays: dict[str, AnyArray] = {}
+        for turns, places in zip(self._turns, self._places, strict=True):
+            outputs = turns.next()
+            self._block.words[places] = outputs.addresses
+            arrays.update(outputs.arrays)
+        self.arrays = arrays

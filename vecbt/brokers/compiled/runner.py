@@ -17,15 +17,10 @@ from vecbt.plan import Plan
 __all__ = ["CompiledRunner"]
 
 _RESET, _STEP, _RUN, _PUBLISH = map(int, Work)  # plain numbers: numba takes 12 us to recognize a member
-_OUTPUTS = (
-    "market",
-    "account",
-    "rewards",
-    "terminations",
-    "truncations",
-    "info_floats",
-    "info_ints",
-    "order_status",
+# Observations apart from all else: they are large, and who keeps a history of values does not want them kept too.
+_GROUPS = (
+    ("market", "account"),
+    ("rewards", "terminations", "truncations", "info_floats", "info_ints", "order_status"),
 )
 
 
@@ -39,7 +34,6 @@ class CompiledRunner:
 
     Attributes:
         arrays: The batch's arrays but its outputs.
-        outputs: The output arrays of the last call.
         fresh: Whether they are the caller's.
     """
 
@@ -47,38 +41,41 @@ class CompiledRunner:
 
     def __init__(self, plan: Plan, num_envs: int, threads: int | None) -> None:
         specs = plan.specs(num_envs)
-        outputs = {name: specs.pop(name) for name in _OUTPUTS}
+        outputs = {name: specs.pop(name) for group in _GROUPS for name in group}
         self.arrays: dict[str, AnyArray] = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
         self.fresh = plan.config.copy
         others = {**self.arrays, **plan.table.arrays, **plan.constants}
-        self._pool = OutputPool(outputs, others, reuse=self.fresh)
-        self.outputs: Mapping[str, AnyArray] = self._pool.current.arrays
+        self._pool = OutputPool(outputs, _GROUPS, others, reuse=self.fresh)
         self._book = Book(plan.config, num_envs, plan.assets, plan.config.skip_frame + 1)
         self._own_reward = None if plan.own_reward is None else OwnReward(plan.own_reward)
         self._num_envs = num_envs
         self._crew = Crew(num_envs, thread_count(num_envs, threads))
 
+    @property
+    def outputs(self) -> Mapping[str, AnyArray]:
+        """The output arrays of the last call."""
+        return self._pool.arrays
+
     def reset(self) -> None:
         """Begin episodes in the environments of the mask; all others keep what they have shown."""
-        before = self.outputs
-        after = self._pool.take()
-        if before is not after.arrays and not self.arrays["mask"].all():
-            for name, array in after.arrays.items():
+        before = self._pool.arrays
+        self._pool.take()
+        if self.fresh and not self.arrays["mask"].all():
+            for name, array in self._pool.arrays.items():
                 np.copyto(array, before[name])
-        self.outputs = after.arrays
-        self._crew.work(_RESET, after.address, self._book.address)
+        self._crew.work(_RESET, self._pool.address, self._book.address)
 
     def step(self) -> None:
         """Step every environment."""
-        after = self._pool.take()
-        self.outputs = after.arrays
+        pool, book = self._pool, self._book
+        pool.take()
         if self._own_reward is None:
-            longest = self._crew.work(_STEP, after.address, self._book.address)
+            longest = self._crew.work(_STEP, pool.address, book.address)
         else:
-            self._crew.work(_RUN, after.address, self._book.address)
-            self._own_reward.write(after.address, after.arrays["rewards"], 0, self._num_envs)
-            longest = self._crew.work(_PUBLISH, after.address, self._book.address)
-        self._book.make_room(longest)
+            self._crew.work(_RUN, pool.address, book.address)
+            self._own_reward.write(pool.address, pool.arrays["rewards"], 0, self._num_envs)
+            longest = self._crew.work(_PUBLISH, pool.address, book.address)
+        book.make_room(longest)
 
     def settle(self) -> None:
         """Nothing to wait for: a call that has begun is not interrupted."""
