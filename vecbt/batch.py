@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, BoolArray, IntArray
+from vecbt.brokers.compiled.outputs import OutputSet
 from vecbt.errors import ActionError, ConfigError, EpisodeError
 from vecbt.kernels.layout import Autoreset, Clock, Phase, Stat
 from vecbt.kernels.take import take_codes, take_weights
@@ -25,11 +26,11 @@ _INFOS = (
     "value",
     "drawdown",
     "costs",
-    "position",
-    "position_price",
     "bar",
     "start",
     "timestamp",
+    "position",
+    "position_price",
     "order_status",
 )
 _WHOLE_STATS = [int(stat) for stat in (Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END)]
@@ -41,9 +42,15 @@ class Runner(Protocol):
 
     Attributes:
         fresh: Whether `outputs` are the caller's to keep, so that there is nothing to copy.
+        sets: Where the results' arrays take turns, those of observations and those of everything else; empty where
+            they are always the same.
     """
 
     fresh: bool
+
+    @property
+    def sets(self) -> Sequence[OutputSet]:
+        """See above."""
 
     @property
     def outputs(self) -> Mapping[str, AnyArray]:
@@ -83,6 +90,7 @@ class Batch:
         self._phase: IntArray = arrays["clock"][:, Clock.PHASE]
         self._all = np.ones(num_envs, bool)
         self._all.setflags(write=False)
+        self._copies = plan.config.copy and not runner.fresh
         self._broken = False
         self._started = False  # every environment has had its first reset
         self._any_ended = False  # an episode has ended with the last step
@@ -222,12 +230,20 @@ class Batch:
 
     def observation(self) -> Any:
         """The batch of observations, as the configuration's ``copy`` has it."""
-        copy, outputs = self.plan.config.copy and not self.runner.fresh, self.runner.outputs
-        parts = {}
+        sets = self.runner.sets
+        if self._copies or not sets:
+            views = self._observation_views(self.runner.outputs, self._copies)
+        else:
+            views = sets[0].views or sets[0].keep(self._observation_views(sets[0].arrays, copy=False))
+            views = views.copy()  # the dictionary, which is the caller's
+        return views.get("", views)
+
+    def _observation_views(self, arrays: Mapping[str, AnyArray], copy: bool) -> dict[str, AnyArray]:
+        views = {}
         for key, (name, shape) in self._parts.items():
-            array = outputs[name]
-            parts[key] = (array.copy() if copy else array).reshape(shape)
-        return parts.get("", parts)
+            array = arrays[name]
+            views[key] = (array.copy() if copy else array).reshape(shape)
+        return views
 
     def _final_observation(self, ended: IntArray) -> Any:
         """Observations of episodes that have ended where the next one has already begun; zeros in all other rows."""
@@ -267,47 +283,51 @@ class Batch:
         mode = self.plan.config.infos
         if mode == "none":
             return {}
-        outputs = self.runner.outputs
-        copy = self.plan.config.copy and not self.runner.fresh
-        infos = {} if mode == "episode" else self._columns(outputs, "", self._all if mask is None else mask, copy)
+        outputs, sets = self.runner.outputs, self.runner.sets
+        # The masks come first, from a template: two dozen entries by hand would cost more than the columns.
+        infos: dict[str, Any] = {}
+        if mode == "full":
+            infos = dict.fromkeys(self._mask_names, self._all if mask is None else mask)
+            if self._copies or not sets:
+                infos.update(self._info_views(outputs, "", self._copies))
+            else:
+                infos.update(sets[1].views or sets[1].keep(self._info_views(sets[1].arrays, "", copy=False)))
         if mask is not None or not self._any_ended:
             return infos
         ended = outputs["terminations"] | outputs["truncations"]
         rows = np.flatnonzero(ended)
         if self.plan.autoreset != Autoreset.SAME_STEP:
             return infos | self._episode_stats(ended, rows)
-        final = {}
+        final: dict[str, Any] = {}
         if mode == "full":
             columns = {
                 "final_" + name: _only_columns(self.arrays["final_" + name], rows)
                 for name in ("info_floats", "info_ints", "strategy_info")
             }
             columns["final_order_status"] = _only_rows(self.arrays["final_order_status"], rows)
-            final = self._columns(columns, "final_", ended, copy=False)
+            final = dict.fromkeys(self._mask_names, ended) | self._info_views(columns, "final_", copy=False)
         infos["final_info"] = final | self._episode_stats(ended, rows)
         infos["_final_info"] = ended.copy()
         infos["final_obs"] = self._final_observation(rows)
         infos["_final_obs"] = ended.copy()
         return infos
 
-    def _columns(self, arrays: Mapping[str, AnyArray], prefix: str, mask: BoolArray, copy: bool) -> dict[str, Any]:
+    def _info_views(self, arrays: Mapping[str, AnyArray], prefix: str, copy: bool) -> dict[str, AnyArray]:
+        """The columns of the infos by name."""
         floats, ints, status = (arrays[prefix + name] for name in ("info_floats", "info_ints", "order_status"))
         if copy:
             floats, ints, status = floats.copy(), ints.copy(), status.copy()
-        # The masks come first, from a template: two dozen entries by hand would cost more than the columns.
-        infos: dict[str, Any] = dict.fromkeys(self._mask_names, mask)
-        infos["cash"], infos["value"], infos["drawdown"], infos["costs"] = floats[:4]
-        infos["bar"], infos["start"], infos["timestamp"] = ints
-        if self._assets == 1:
-            infos["position"], infos["position_price"] = floats[4:]
-            infos["order_status"] = status[:, 0]
+        k = self._assets
+        views = dict(zip(_INFOS, (*floats[:4], *ints), strict=False))
+        if k == 1:
+            views["position"], views["position_price"], views["order_status"] = *floats[4:], status[:, 0]
         else:
-            infos["position"], infos["position_price"] = floats[4 : 4 + self._assets].T, floats[4 + self._assets :].T
-            infos["order_status"] = status
+            views["position"], views["position_price"] = floats[4 : 4 + k].T, floats[4 + k :].T
+            views["order_status"] = status[:]
         if self.plan.info_keys:
             own = arrays[prefix + "strategy_info"]
-            infos.update(zip(self.plan.info_keys, own.copy() if copy else own, strict=True))
-        return infos
+            views.update(zip(self.plan.info_keys, own.copy() if copy else own, strict=True))
+        return views
 
     def _episode_stats(self, ended: BoolArray, rows: IntArray) -> dict[str, Any]:
         # Zeroed memory that nobody has touched costs nothing; an episode or two of thousands end in a step.

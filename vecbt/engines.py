@@ -7,6 +7,7 @@ from typing import Any
 
 from vecbt.arrays import AnyArray
 from vecbt.batch import Batch
+from vecbt.brokers.compiled.outputs import OutputSet
 from vecbt.brokers.compiled.subset import outside_subset
 from vecbt.config import ENGINES, EnvConfig
 from vecbt.data.store import DataStore, TableRequest
@@ -24,6 +25,7 @@ class _CerebroRunner:
     """Workers with Backtrader, and the data server they read from if the batch has started it."""
 
     fresh = False
+    sets: tuple[OutputSet, ...] = ()
 
     def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
         self._pool, self.source, self._owned = pool, source, owned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from vecbt.arrays import AnyArray
 from vecbt.brokers.compiled.book import Book
 from vecbt.brokers.compiled.crew import Crew, thread_count
 from vecbt.brokers.compiled.loops import Work
-from vecbt.brokers.compiled.outputs import OutputPool
+from vecbt.brokers.compiled.outputs import OutputPool, OutputSet
 from vecbt.kernels.own_reward import OwnReward
 from vecbt.plan import Plan
 
@@ -43,7 +43,7 @@ class CompiledRunner:
         specs = plan.specs(num_envs)
         outputs = {name: specs.pop(name) for group in _GROUPS for name in group}
         self.arrays: dict[str, AnyArray] = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
-        self.fresh = plan.config.copy
+        self.fresh = plan.config.copy and num_envs > 1  # a single observation is quicker copied than looked after
         others = {**self.arrays, **plan.table.arrays, **plan.constants}
         self._pool = OutputPool(outputs, _GROUPS, others, reuse=self.fresh)
         self._book = Book(plan.config, num_envs, plan.assets, plan.config.skip_frame + 1)
@@ -55,6 +55,11 @@ class CompiledRunner:
     def outputs(self) -> Mapping[str, AnyArray]:
         """The output arrays of the last call."""
         return self._pool.arrays
+
+    @property
+    def sets(self) -> Sequence[OutputSet]:
+        """The sets of outputs of the last call: of observations, and of everything else."""
+        return self._pool.sets
 
     def reset(self) -> None:
         """Begin episodes in the environments of the mask; all others keep what they have shown."""
