@@ -37,13 +37,15 @@ def make_vec(
             `vecbt.data.Domain` with rules for trials and a test period, or a running `vecbt.DataFeedServer` that is
             shared with other batches.
         num_envs: Environments.
-        engine: ``"cerebro"`` runs Backtrader itself; ``"auto"`` takes the quickest engine that can run the
-            configuration.
+        engine: ``"cerebro"`` runs Backtrader itself, with any strategy; ``"compiled"`` is Backtrader's broker in
+            compiled code, equal to the last bit, for configurations without Python code of yours in the loop;
+            ``"auto"`` takes the compiled one where it can.
         num_workers: Processes of the Cerebro engine; None for as many as there are usable cores, 0 for everything in
-            the calling process, on the same code path and buffers.
+            the calling process, on the same code path and buffers. Of the compiled engine, which runs in the calling
+            process, the most threads; None for as many as pay, 0 or 1 for the calling one alone.
         autoreset_mode: What happens when an episode ends, see `gymnasium.vector.AutoresetMode`.
         context: Start method of the processes: ``"forkserver"`` (the default on Linux), ``"spawn"`` or ``"fork"``.
-            The results are the same.
+            The results are the same. The compiled engine has no use for this and the next two.
         parent_share: Let the calling process run a share of the environments itself, beside ``num_workers``.
         timeout: Seconds after which a step or reset that has not come back raises; None to wait for ever.
         **env_config: The fields of `vecbt.EnvConfig`.
@@ -106,7 +108,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     holds its statistics (`vecbt.kernels.layout.Stat`).
 
     **Lifetime.** Rewards and flags are always the caller's. Observations and info columns are too, unless ``copy`` is
-    False: then they are views of the buffers, which the next call of `step` or `reset` overwrites.
+    False: then they are views of the buffers, which the next call of `step` or `reset` overwrites. What is returned of
+    ended episodes (``episode_stats``, ``final_obs``, ``final_info``) is the caller's, with zeros in all other rows.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012

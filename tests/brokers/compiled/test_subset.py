@@ -9,9 +9,13 @@ import pytest
 
 import vecbt
 from tests.envs import MARKET, make
+from tests.test_plan import table_of_assets
+from vecbt.brokers.compiled.runner import CompiledRunner
 from vecbt.brokers.compiled.subset import outside_subset
 from vecbt.config import Commission, EnvConfig, Slippage
 from vecbt.errors import ConfigError
+from vecbt.kernels.layout import Autoreset
+from vecbt.plan import make_plan
 
 
 class Still(vecbt.Strategy):
@@ -84,3 +88,10 @@ def test_cerebro_may_still_be_asked_for() -> None:
     envs = make(2, engine="cerebro", num_workers=1)
     assert len(envs.worker_pids) == 1
     envs.close()
+
+
+def test_one_asset() -> None:
+    config = EnvConfig()
+    plan = make_plan(config, table_of_assets(config, ("EURUSD", "GBPUSD")), Autoreset.NEXT_STEP)
+    with pytest.raises(ConfigError, match="runs one asset, got EURUSD, GBPUSD: take engine='cerebro'"):
+        CompiledRunner(plan, 2, None)

@@ -51,7 +51,6 @@ class Held(IntEnum):
     TRADE_PNL = 4
     TRADE_CLOSED = 5
     CHECK_SIZE = 6  #: the position as it would be, while orders are checked
-    CHECK_PRICE = 7
 
 
 class Slot(IntEnum):

@@ -55,19 +55,16 @@ def _check_submitted(block: int, book: int, e: int) -> None:
     row, counts, orders, held = b.rows(block)[e], k.counts(book)[e], k.orders(book)[e], k.held(book)[e]
     shortcash = k.rules(book)[Rule.SHORTCASH] != 0.0
     for asset in range(held.shape[0]):
-        column = Row.ASSETS + asset * 4
-        held[asset, Held.CHECK_SIZE] = row[column + Asset.SIZE]
-        held[asset, Held.CHECK_PRICE] = row[column + Asset.PRICE]
+        held[asset, Held.CHECK_SIZE] = row[Row.ASSETS + asset * 4 + Asset.SIZE]
     cash = row[Row.CASH]
     accepted, end = counts[Queue.PENDING], counts[Queue.PENDING] + counts[Queue.SUBMITTED]
     for number in range(accepted, end):
         slot = orders[number]
         asset, size, price = int(slot[Slot.ASSET]), slot[Slot.SIZE], slot[Slot.PRICE]
         scheme, position = k.schemes(book)[asset], held[asset]
-        after, average, opened, closed = updated(position[Held.CHECK_SIZE], position[Held.CHECK_PRICE], size, price)
+        # A position is closed at the order's own price here, with no profit: what has been paid for it is no matter.
+        after, _, opened, closed = updated(position[Held.CHECK_SIZE], price, size, price)
         position[Held.CHECK_SIZE] = after
-        position[Held.CHECK_PRICE] = average
-        # A position is closed at the order's own price here, with no profit.
         if closed != 0.0:
             cash += unlevered(scheme, tied_up(scheme, shortcash, -closed, price))
             cash -= commission(scheme, closed, price)

@@ -11,6 +11,7 @@ from vecbt.brokers.compiled.book import Book
 from vecbt.brokers.compiled.crew import Crew, thread_count
 from vecbt.brokers.compiled.loops import Work
 from vecbt.brokers.compiled.outputs import OutputPool, OutputSet
+from vecbt.errors import ConfigError
 from vecbt.kernels.own_reward import OwnReward
 from vecbt.plan import Plan
 
@@ -32,6 +33,9 @@ class CompiledRunner:
         num_envs: How many.
         threads: The most threads; None for as many as pay.
 
+    Raises:
+        ConfigError: If there is more than one asset.
+
     Attributes:
         arrays: The batch's arrays but its outputs.
         fresh: Whether they are the caller's.
@@ -40,6 +44,10 @@ class CompiledRunner:
     pids: tuple[int, ...] = ()
 
     def __init__(self, plan: Plan, num_envs: int, threads: int | None) -> None:
+        if plan.assets > 1:
+            raise ConfigError(
+                f"engine='compiled' runs one asset, got {', '.join(plan.table.bars.assets)}: take engine='cerebro'"
+            )
         specs = plan.specs(num_envs)
         outputs = {name: specs.pop(name) for group in _GROUPS for name in group}
         self.arrays: dict[str, AnyArray] = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
