@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 import vecbt
-from vecbt.warmup import warm_up
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,9 +39,13 @@ def test_there_are_examples() -> None:
 
 
 @pytest.fixture(scope="module")
-def warm() -> None:
-    """Everything is compiled, so that no example says that it has to wait."""
-    warm_up()
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Everything is compiled, so that no example says that it has to wait.
+
+    In a process that is started as the examples are: an installed package has a cache of its own.
+    """
+    command = [sys.executable, "-c", "from vecbt.warmup import warm_up; warm_up()"]
+    subprocess.run(command, check=True, cwd=tmp_path_factory.mktemp("warm"), capture_output=True)
 
 
 @pytest.mark.usefixtures("warm")

@@ -37,6 +37,10 @@ def commit(fault: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif fault == "interrupt":
         parent = multiprocessing.parent_process()
+        if parent is not None:
+            # Its own share, if it has one, is done then: Backtrader makes strategies under a bare except, in which an
+            # interrupt is lost.
+            time.sleep(0.2)
         os.kill(os.getpid() if parent is None else parent.pid or 0, signal.SIGINT)
         time.sleep(0.3)  # the parent has been interrupted while this step is still under way
     else:
