@@ -17,6 +17,7 @@ from vecbt.arrays import AnyArray, IntArray
 from vecbt.errors import ClosedError, ConfigError, WorkerDiedError, WorkerError, WorkerTimeoutError
 from vecbt.shm.arena import Arena, ArraySpec
 from vecbt.shm.byvalue import ByValue
+from vecbt.shm.exchange import exchange
 from vecbt.shm.process import describe_exit, get_context, start_process, usable_cores
 from vecbt.shm.slices import MakeSlice, Slice, partition
 from vecbt.shm.words import add, load, post, wait_for
@@ -54,18 +55,23 @@ class _Worker:
     def __init__(self, number: int, low: int, high: int, process: Any, pipe: Connection) -> None:
         self.number, self.low, self.high = number, low, high
         self.process, self.pipe = process, pipe
-        self.inbox: bytes | None = None  # the message of the current ticket, kept until the next one
+        self.inbox: bytes | None = None  # the message of the current ticket, until it is read
         self.ticket_word, self.asleep_word = ticket_word(number), asleep_word(number)
         self.status_word = status_word(number)
 
     def __str__(self) -> str:
         return f"worker {self.number} (process {self.process.pid}, environments {self.low} to {self.high - 1})"
 
-    def receive(self) -> bytes:
-        """The message of the current ticket."""
+    def receive(self) -> None:
+        """Take the message of the current ticket, unless it is there already."""
         if self.inbox is None:
             self.inbox = self.pipe.recv_bytes()
-        return self.inbox
+
+    def take(self) -> Any:
+        """What the message of the current ticket says."""
+        self.receive()
+        message, self.inbox = self.inbox, None
+        return pickle.loads(message or b"")
 
 
 class WorkerPool:
@@ -116,7 +122,7 @@ class WorkerPool:
         self._control = Arena({"words": ArraySpec((control_words(num_workers),), "int64")})
         self._words: IntArray = self._control.arrays["words"]
         self._workers: list[_Worker] = []
-        self._yields = 0
+        self._yields = self._spins = 0
         self._nap = np.array([0, int(min(_NAP, timeout or _NAP) * 1e9)])
         self._local: Slice | None = None
         # At exit multiprocessing runs its own finalizers before it joins its children, which a stopped worker would
@@ -143,6 +149,7 @@ class WorkerPool:
         factory, cores, count = ByValue(make_slice), usable_cores(), len(bounds)
         computing = count + (bounds[0][0] > 0)  # the parent, if it has a share
         self._yields = patience(max(computing, count + 1), cores)
+        self._spins = SPINS if self._yields else 0  # where workers wait for the parent's core, it gives way at once
         for number, (low, high) in enumerate(bounds):
             ours, theirs = context.Pipe()
             yields = patience(computing, cores)
@@ -197,7 +204,15 @@ class WorkerPool:
         if self.closed:
             raise ClosedError("the environments have been closed")
         self.settle()
-        if self._workers:
+        if self._workers and self._local is None and operation != Op.CALL:
+            self._pending = (self._ticket + 1, operation, None)
+            count = len(self._workers)
+            worst = exchange(self._words, operation, self._ticket + 1, count, self._spins, self._yields, self._nap)
+            if worst == Status.DONE:
+                self._ticket += 1
+                self._pending = None
+                return []
+        elif self._workers:
             message = cloudpickle.dumps(payload) if operation == Op.CALL else None
             self._pending = (self._ticket + 1, operation, message)
             self._announce(self._pending)
@@ -216,7 +231,6 @@ class WorkerPool:
             at = worker.ticket_word
             if words[at] == ticket:
                 continue
-            worker.inbox = None
             words[at + 1] = operation
             post(words, at, ticket, worker.asleep_word)
             if message is not None:
@@ -249,9 +263,9 @@ class WorkerPool:
         for worker in self._workers:
             status = self._words[worker.status_word]
             if status == Status.ANSWER:
-                answers.append(pickle.loads(worker.receive()))
+                answers.append(worker.take())
             elif status == Status.FAILED:
-                reports.append((worker, Report(*pickle.loads(worker.receive()))))
+                reports.append((worker, Report(*worker.take())))
         self._ticket = ticket
         self._pending = None
         if reports:
@@ -261,7 +275,7 @@ class WorkerPool:
     def _wait(self, ticket: int, timeout: float | None) -> None:
         """Wait until every worker has finished the ticket."""
         words, goal = self._words, ticket * len(self._workers)
-        if wait_for(words, ARRIVED, goal, PARENT_ASLEEP, SPINS, self._yields, self._nap):
+        if wait_for(words, ARRIVED, goal, PARENT_ASLEEP, self._spins, self._yields, self._nap):
             return
         deadline = None if timeout is None else time.monotonic() + timeout
         while not wait_for(words, ARRIVED, goal, PARENT_ASLEEP, 1, 0, self._nap):
@@ -296,6 +310,7 @@ def compile_waits() -> None:
     post(words, ticket_word(0), 1, asleep_word(0))
     add(words, ARRIVED, 1, PARENT_ASLEEP)
     load(words, ARRIVED)
+    exchange(words, Op.START, 0, 0, 0, 0, now)
 
 
 def _report_dead(worker: _Worker) -> NoReturn:
