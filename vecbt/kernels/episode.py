@@ -49,7 +49,6 @@ def open_episode(block: int, e: int) -> None:
     clock[Clock.STEP] = 0
     clock[Clock.TRIAL] = trial
     clock[Clock.REASON] = Reason.NONE
-    clock[Clock.LIMITED] = 1 if bars > 0 else 0
     open_account(b.track(block)[e], params[Param.START_CASH])
     reward_state = b.reward_state(block)[e]
     for i in range(reward_state.shape[0]):
@@ -109,7 +108,7 @@ def decide(block: int, e: int) -> None:
         closes_out = b.settings(block)[Setting.CLOSE_OUT] != 0 and clock[Clock.REASON] != Reason.RUIN
         clock[Clock.PHASE] = Phase.CLOSING if closes_out and not at_end and not _is_flat(block, e) else Phase.ENDED
     elif at_end:
-        clock[Clock.REASON] = Reason.STEP_LIMIT if clock[Clock.LIMITED] != 0 else Reason.DATA_END
+        clock[Clock.REASON] = Reason.STEP_LIMIT if b.settings(block)[Setting.BARS] > 0 else Reason.DATA_END
         clock[Clock.PHASE] = Phase.ENDED
 
 

@@ -110,7 +110,7 @@ class Reason(IntEnum):
 
 
 class Clock(IntEnum):
-    """Columns of the state that counts (int64)."""
+    """Columns of the state that counts (int64): eight, a cache line for each environment."""
 
     PHASE = 0
     BAR = 1  #: row of the current bar in the table
@@ -120,7 +120,6 @@ class Clock(IntEnum):
     EPISODE = 5  #: number of the episode since the last seeding
     TRIAL = 6  #: number of the trial in the domain's list
     REASON = 7  #: `Reason`, once the episode ends
-    LIMITED = 8  #: 1 if ``episode_steps`` sets END, 0 if the data do
 
 
 class Track(IntEnum):

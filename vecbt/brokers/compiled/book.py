@@ -11,6 +11,7 @@ import numpy as np
 
 from vecbt.arrays import AnyArray, FloatArray
 from vecbt.config import Commission, EnvConfig, Slippage
+from vecbt.kernels.aligned import aligned_zeros
 from vecbt.kernels.block import Block, Fields, field
 
 __all__ = ["Book", "Held", "Queue", "Rule", "Scheme", "Slot"]
@@ -51,6 +52,7 @@ class Held(IntEnum):
     TRADE_PNL = 4
     TRADE_CLOSED = 5
     CHECK_SIZE = 6  #: the position as it would be, while orders are checked
+    SPARE = 7  #: makes it a cache line
 
 
 class Slot(IntEnum):
@@ -98,8 +100,8 @@ class Book:
         self._arrays: dict[str, AnyArray] = {
             "rules": _rules(config),
             "schemes": np.tile(_scheme(config), (assets, 1)),
-            "held": np.zeros((num_envs, assets, len(Held))),
-            "orders": np.zeros((num_envs, max(_SLOTS, 2 * orders_per_step), len(Slot))),
+            "held": aligned_zeros((num_envs, assets, len(Held)), "float64"),
+            "orders": aligned_zeros((num_envs, max(_SLOTS, 2 * orders_per_step), len(Slot)), "float64"),
             "counts": np.zeros((num_envs, len(Queue)), np.int64),
         }
         self._block = Block(self._arrays, _FIELDS)
@@ -116,7 +118,7 @@ class Book:
         orders = self._arrays["orders"]
         if longest + self._margin <= orders.shape[1]:
             return
-        grown = np.zeros((orders.shape[0], 2 * orders.shape[1], orders.shape[2]))
+        grown = aligned_zeros((orders.shape[0], 2 * orders.shape[1], orders.shape[2]), "float64")
         grown[:, : orders.shape[1]] = orders
         self._arrays["orders"] = grown
         self._block = Block(self._arrays, _FIELDS)

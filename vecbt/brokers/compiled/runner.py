@@ -12,6 +12,7 @@ from vecbt.brokers.compiled.crew import Crew, thread_count
 from vecbt.brokers.compiled.loops import Work
 from vecbt.brokers.compiled.outputs import OutputPool, OutputSet
 from vecbt.errors import ConfigError
+from vecbt.kernels.aligned import aligned_zeros
 from vecbt.kernels.own_reward import OwnReward
 from vecbt.plan import Plan
 
@@ -50,7 +51,7 @@ class CompiledRunner:
             )
         specs = plan.specs(num_envs)
         outputs = {name: specs.pop(name) for group in _GROUPS for name in group}
-        self.arrays: dict[str, AnyArray] = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+        self.arrays: dict[str, AnyArray] = {name: aligned_zeros(*spec) for name, spec in specs.items()}
         self.fresh = plan.config.copy and num_envs > 1  # a single observation is quicker copied than looked after
         others = {**self.arrays, **plan.table.arrays, **plan.constants}
         self._pool = OutputPool(outputs, _GROUPS, others, reuse=self.fresh)
