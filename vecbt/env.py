@@ -86,7 +86,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
             seed = self.np_random_seed  # drawn by Gymnasium
         self._batch.reset([seed], None, options.get("sample_type"))
         self._ended = False
-        return self._first(self._batch.observation()), _unbatched(self._batch.infos(np.ones(1, bool)))
+        results = self._batch.results
+        return self._first(results.observation()), _unbatched(results.infos(False, np.ones(1, bool)))
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a step.
@@ -109,15 +110,16 @@ class TradingEnv(gymnasium.Env[Any, Any]):
             if given.shape != self.action_space.shape:
                 raise ActionError(f"an action must have the shape {self.action_space.shape}, got {given.shape}")
             batch.step(given.reshape(1, -1))
-        rewards, terminations, truncations = batch.flags()
-        terminated, truncated = bool(terminations[0]), bool(truncations[0])
+        outputs = batch.runner.outputs
+        terminated, truncated = outputs["terminations"].item(), outputs["truncations"].item()
         self._ended = terminated or truncated
-        return self._first(batch.observation()), float(rewards[0]), terminated, truncated, self._info()
+        observation = self._first(batch.results.observation())
+        return observation, outputs["rewards"].item(), terminated, truncated, self._info()
 
     def _info(self) -> dict[str, Any]:
         batch = self._batch
         if self._ended or not self._shows_columns:
-            return _unbatched(batch.infos())
+            return _unbatched(batch.results.infos(self._ended))
         # Four times as quick as to take the batch's infos apart.
         outputs = batch.runner.outputs
         cash, value, drawdown, costs, position, position_price = outputs["info_floats"][:, 0].tolist()

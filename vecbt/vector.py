@@ -176,7 +176,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
                     f"{mask.dtype} {mask.shape}"
                 )
         self._batch.reset(self._seeds(seed), mask, options.get("sample_type"))
-        return self._batch.observation(), self._batch.infos(self._batch_mask(mask))
+        results = self._batch.results
+        return results.observation(), results.infos(False, self._batch_mask(mask))
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
@@ -209,8 +210,9 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self._check_open()
         batch = self._batch
         batch.step(actions)
-        rewards, terminations, truncations = batch.flags()
-        return batch.observation(), rewards, terminations, truncations, batch.infos()
+        results = batch.results
+        rewards, terminations, truncations = results.flags()
+        return results.observation(), rewards, terminations, truncations, results.infos(batch.any_ended)
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the workers; called by `close`, which may be called again."""
