@@ -57,9 +57,6 @@ SAME = {
         "if status > row[column]: -> if status >= row[column]:",
         # At an opening it is not looked at, and a trade that counts as closed is begun anew.
         "held[asset, column] = 0.0 -> held[asset, column] = 1.0",
-        # The price of a position does not matter while orders are checked.
-        "held[asset, Held.CHECK_PRICE] = row[column + Asset.PRICE] -> pass",
-        "position[Held.CHECK_PRICE] = average -> pass",
         # No order is for 0 units.
         "if ordered > 0.0: -> if ordered >= 0.0:",
         # There is nothing to settle where a position has been opened from 0.
