@@ -197,7 +197,15 @@ def test_stamps_must_increase() -> None:
 
 @pytest.mark.parametrize("column", ["open", "high", "low", "close"])
 @pytest.mark.parametrize(
-    ("value", "words"), [(np.nan, "missing"), (np.inf, "inf"), (-np.inf, "-inf"), (0.0, "positive"), (-1.0, "positive")]
+    ("value", "words"),
+    [
+        (np.nan, "missing"),
+        (np.inf, "inf"),
+        (-np.inf, "-inf"),
+        (0.0, "positive"),
+        (-1.0, "positive"),
+        (-np.finfo(np.float64).max, "positive"),  # beyond all numbers once a tolerance is added
+    ],
 )
 def test_a_price_that_cannot_be(column: str, value: float, words: str) -> None:
     prices = arrays()[column]

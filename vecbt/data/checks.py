@@ -34,7 +34,9 @@ def price_faults(columns: Mapping[str, FloatArray]) -> Iterator[Fault]:
     for name in OHLC:
         yield from _not_positive(name, columns[name])
     open_, high, low, close = (columns[name] for name in OHLC)
-    # A comparison with NaN is False: rows that lack a price are the checks' above.
+    # A comparison with NaN is False: rows that lack a price are the checks' above. So are those whose bounds overflow.
+    with np.errstate(over="ignore"):
+        bottom, top = np.minimum(open_, close) * (1.0 + TOLERANCE), np.maximum(open_, close) * (1.0 - TOLERANCE)
     yield Fault(
         PriceError,
         "high",
@@ -46,14 +48,14 @@ def price_faults(columns: Mapping[str, FloatArray]) -> Iterator[Fault]:
         PriceError,
         "high",
         "high below open or close",
-        high < np.maximum(open_, close) * (1.0 - TOLERANCE),
+        high < top,
         lambda i: f"the high {high[i]} is below the open {open_[i]} or the close {close[i]}",
     )
     yield Fault(
         PriceError,
         "low",
         "low above open or close",
-        low > np.minimum(open_, close) * (1.0 + TOLERANCE),
+        low > bottom,
         lambda i: f"the low {low[i]} is above the open {open_[i]} or the close {close[i]}",
     )
 
