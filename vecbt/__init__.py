@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vecbt.dataserver import DataFeedServer
     from vecbt.env import TradingEnv
     from vecbt.kernels.layout import Asset, Row
+    from vecbt.shm.vector_env import SharedMemoryVectorEnv
     from vecbt.strategy import Strategy
     from vecbt.vector import TradingVectorEnv, make_vec
 
@@ -30,6 +31,7 @@ __all__ = [
     "TradingVectorEnv",
     "TradingEnv",
     "Strategy",
+    "SharedMemoryVectorEnv",
     # configuration
     "EnvConfig",
     "Commission",
@@ -58,6 +60,7 @@ _HOMES = {
     "RandomDomain": "vecbt.data.domain",
     "Row": "vecbt.kernels.layout",
     "SampleRules": "vecbt.data.domain",
+    "SharedMemoryVectorEnv": "vecbt.shm.vector_env",
     "Slippage": "vecbt.config",
     "Strategy": "vecbt.strategy",
     "TradingEnv": "vecbt.env",

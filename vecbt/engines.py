@@ -29,8 +29,14 @@ class _CerebroRunner:
 
     def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
         self._pool, self.source, self._owned = pool, source, owned
-        self.reset, self.step, self.settle = pool.reset, pool.step, pool.settle
+        self.settle = pool.settle
         self.outputs: Mapping[str, AnyArray] = pool.arrays
+
+    def reset(self) -> None:
+        self._pool.reset()
+
+    def step(self) -> None:
+        self._pool.step()
 
     @property
     def pids(self) -> tuple[int, ...]:

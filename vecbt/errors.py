@@ -14,12 +14,15 @@ VecbtError
 ├── SamplingError (ValueError)          no trial or episode satisfies the rules
 ├── ActionError (ValueError)            an action outside its space, with the env's index
 ├── EpisodeError (RuntimeError)         a call that the state of the episodes does not allow
+├── SpaceMismatchError (RuntimeError)   environments of a batch whose spaces differ
+├── PendingCallError                    a call while another is under way (Gymnasium's AlreadyPendingCallError)
+├── NoPendingCallError                  nothing to wait for (Gymnasium's NoAsyncCallError)
 ├── LookAheadError (IndexError)         a strategy reads a bar that is not there yet
 ├── StrategyError (RuntimeError)        a strategy does what an environment cannot allow
-├── ClosedError (RuntimeError)          use after close()
+├── ClosedError (RuntimeError)          use after close() (Gymnasium's ClosedEnvironmentError too)
 ├── WorkerError (RuntimeError)          something went wrong in another process
 │   ├── WorkerDiedError                 it ended: exit code and likely cause
-│   └── WorkerTimeoutError (TimeoutError)
+│   └── WorkerTimeoutError (TimeoutError)   no answer in time (multiprocessing's TimeoutError too)
 └── MissingExtraError (ImportError)     an optional dependency, and how to install it
 ```
 
@@ -29,7 +32,10 @@ A message says what was expected, what came, where, and how to mend it.
 from __future__ import annotations
 
 import difflib
+import multiprocessing
 from collections.abc import Iterable
+
+from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError
 
 __all__ = [
     "ActionError",
@@ -42,8 +48,11 @@ __all__ = [
     "FeatureError",
     "LookAheadError",
     "MissingExtraError",
+    "NoPendingCallError",
+    "PendingCallError",
     "PriceError",
     "SamplingError",
+    "SpaceMismatchError",
     "StrategyError",
     "TimestampError",
     "TooFewBarsError",
@@ -163,7 +172,25 @@ class StrategyError(VecbtError, RuntimeError):
     """Raised when a strategy does what an environment cannot allow."""
 
 
-class ClosedError(VecbtError, RuntimeError):
+class SpaceMismatchError(VecbtError, RuntimeError):
+    """Raised when environments that are to be a batch have different spaces."""
+
+
+class PendingCallError(VecbtError, AlreadyPendingCallError):
+    """Raised for a call while another one is still under way."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message, name)
+
+
+class NoPendingCallError(VecbtError, NoAsyncCallError):
+    """Raised when a result is waited for that nobody has asked for."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message, name)
+
+
+class ClosedError(VecbtError, ClosedEnvironmentError, RuntimeError):
     """Raised when something is used after it was closed."""
 
 
@@ -175,7 +202,7 @@ class WorkerDiedError(WorkerError):
     """Raised when a process ended before its work was done; the message gives its exit code and the likely cause."""
 
 
-class WorkerTimeoutError(WorkerError, TimeoutError):
+class WorkerTimeoutError(WorkerError, multiprocessing.TimeoutError, TimeoutError):
     """Raised when a process did not answer in time."""
 
 

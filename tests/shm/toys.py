@@ -22,13 +22,13 @@ class CountingSlice:
         self.arrays, self.low, self.high = arrays, low, high
         self.current = -1
 
-    def reset(self) -> None:
+    def reset(self, argument: Any = None) -> None:
         for env in range(self.low, self.high):
             if self.arrays["mask"][env]:
                 self.arrays["value"][env] = 100.0 * env
         self._obey("reset")
 
-    def step(self) -> None:
+    def step(self, argument: Any = None) -> None:
         self._obey("step")
         self.arrays["value"][self.low : self.high] += 1.0
 

@@ -3,96 +3,130 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import pickle
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import connection, util
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-import cloudpickle
 import numpy as np
 
 from vecbt.arrays import AnyArray, IntArray
-from vecbt.errors import ClosedError, ConfigError, WorkerDiedError, WorkerError, WorkerTimeoutError
+from vecbt.errors import ClosedError, ConfigError, WorkerDiedError, WorkerTimeoutError
 from vecbt.shm.arena import Arena, ArraySpec
 from vecbt.shm.byvalue import ByValue
-from vecbt.shm.exchange import exchange
-from vecbt.shm.process import describe_exit, get_context, start_process, usable_cores
-from vecbt.shm.slices import MakeSlice, Slice, partition
-from vecbt.shm.words import add, load, post, wait_for
-from vecbt.shm.worker import (
-    ARRIVED,
+from vecbt.shm.control import (
+    DEPTH,
     PARENT_ASLEEP,
     SPINS,
     Op,
-    Report,
     Status,
+    arrivals,
+    arrived_word,
     asleep_word,
     control_words,
+    done_word,
+    operation_word,
     patience,
-    run_worker,
     status_word,
     ticket_word,
 )
+from vecbt.shm.exchange import announce, collect, exchange
+from vecbt.shm.member import Member
+from vecbt.shm.process import get_context, start_process, usable_cores
+from vecbt.shm.report import Report, SliceError
+from vecbt.shm.slices import MakeSlice, Slice, partition
+from vecbt.shm.words import add, load, post, wait_for
+from vecbt.shm.worker import dump, run_worker
 
-__all__ = ["RemoteTraceback", "WorkerPool", "compile_waits"]
+__all__ = ["Recovery", "WorkerPool", "compile_waits"]
 
-_NAP = 0.05
-"""Seconds after which a waiting parent looks whether its workers live."""
+logger = logging.getLogger("vecbt")
+
+_FIRST_NAP, _NAP = 0.001, 0.05
+"""Seconds after which a waiting parent looks whether its workers live or want to be rid of a message: at first, and
+after it has waited for long."""
+
+_START = 60.0
+"""Seconds that a start may take beyond the time-out: it imports libraries."""
+
+_UNASKED = pickle.dumps(None)
+"""Sent to a new worker instead of a request that the last one has died of."""
 
 
-class RemoteTraceback(Exception):  # noqa: N818  (it only carries text)
-    """Carries the traceback of another process as text; the cause of the exception that is raised here."""
+class _Call:
+    """A ticket that is under way."""
 
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
+    __slots__ = ("answers", "argument", "begun", "errors", "group", "lost", "message", "operation", "ticket")
+
+    def __init__(self, ticket: int, operation: int, group: int, argument: Any, message: bytes | None) -> None:
+        self.ticket, self.operation, self.group = ticket, operation, group
+        self.argument, self.message = argument, message
+        self.answers: list[Any] = []
+        self.errors: list[tuple[int, BaseException]] = []  # with the environment, or -1
+        self.begun = False  # by the slices in this process
+        self.lost: WorkerDiedError | None = None  # a worker has died that cannot be asked again
 
 
-class _Worker:
-    """The parent's end of a worker."""
+class Recovery:
+    """What it takes to start a worker again when its process has died.
 
-    def __init__(self, number: int, low: int, high: int, process: Any, pipe: Connection) -> None:
-        self.number, self.low, self.high = number, low, high
-        self.process, self.pipe = process, pipe
-        self.inbox: bytes | None = None  # the message of the current ticket, until it is read
-        self.ticket_word, self.asleep_word = ticket_word(number), asleep_word(number)
-        self.status_word = status_word(number)
+    Args:
+        deaths: How many deaths are made good before the next one raises.
+        restore: Names of the arrays, one row for each environment, that workers write to and go on from: they are
+            kept before every operation, and set back where it has been cut short.
+        argument: Says what the slices of the new process are told, given the environments ``low <= index < high``.
+    """
 
-    def __str__(self) -> str:
-        return f"worker {self.number} (process {self.process.pid}, environments {self.low} to {self.high - 1})"
+    def __init__(
+        self, deaths: int, restore: Sequence[str], argument: Callable[[Sequence[tuple[int, int]]], Any]
+    ) -> None:
+        self.deaths, self.restore, self.argument = deaths, tuple(restore), argument
+        self.kept: dict[str, AnyArray] = {}
 
-    def receive(self) -> None:
-        """Take the message of the current ticket, unless it is there already."""
-        if self.inbox is None:
-            self.inbox = self.pipe.recv_bytes()
+    def keep(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> None:
+        """Remember the rows of environments."""
+        for name in self.restore:
+            if name not in self.kept:
+                self.kept[name] = np.empty_like(arrays[name])
+            self.kept[name][low:high] = arrays[name][low:high]
 
-    def take(self) -> Any:
-        """What the message of the current ticket says."""
-        self.receive()
-        message, self.inbox = self.inbox, None
-        return pickle.loads(message or b"")
+    def set_back(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> None:
+        """Make the rows what they were."""
+        for name, kept in self.kept.items():
+            arrays[name][low:high] = kept[low:high]
 
 
 class WorkerPool:
-    """Runs the slices of a batch, each in a process of its own, one operation at a time for all of them.
+    """Runs the slices of a batch, one or more in each process, one operation at a time for all of them.
+
+    The batch may be cut into groups of environments, of which every worker has a slice: an operation on one group can
+    then be begun while one on another is still under way.
 
     Args:
         make_slice: Makes a slice; runs in the workers. It is pickled by value and may come from anywhere.
         specs: The shared arrays of the batch.
         num_envs: Environments in the batch.
-        num_workers: Processes; 0 runs a single slice in the calling process, on the same arrays.
+        num_workers: Processes; 0 runs everything in the calling process, on the same arrays.
         context: Start method, see `vecbt.shm.process.get_context`.
-        parent_share: Run the first of ``num_workers + 1`` slices in the calling process.
+        parent_share: Run the first of ``num_workers + 1`` parts in the calling process.
         timeout: Seconds that an operation may take before `WorkerTimeoutError`; None for no limit.
+        groups: How many groups there are, 1 or 2.
+        daemon: Whether the processes are daemons, which may not have children of their own.
+        recovery: How to make good the death of a worker; None raises.
 
     Attributes:
         arrays: The shared arrays by name.
-        closed: Whether the pool has been closed.
+        ranges: The environments of each group: the first, and the one after the last.
+        failures: What the last operation has raised, each with its environment (or -1).
+        deaths: How many workers have died and been replaced.
 
     Raises:
         ConfigError: If the numbers are out of range.
-        WorkerDiedError: If a worker ends before its slice is made.
+        WorkerDiedError: If a worker ends before its slices are made.
         Exception: Whatever ``make_slice`` raises, with the environment and the worker in its notes.
     """
 
@@ -106,57 +140,95 @@ class WorkerPool:
         context: str | None = None,
         parent_share: bool = False,
         timeout: float | None = None,
+        groups: int = 1,
+        daemon: bool = True,
+        recovery: Recovery | None = None,
     ) -> None:
-        if num_envs < 1:
-            raise ConfigError(f"num_envs must be at least 1, got {num_envs}")
+        if num_envs < groups:
+            raise ConfigError(f"num_envs must be at least {groups}, got {num_envs}")
         if num_workers < 0:
             raise ConfigError(f"num_workers must be 0 (everything in the parent) or more, got {num_workers}")
-        num_workers = min(num_workers, num_envs)
+        num_workers = min(num_workers, num_envs // groups)
         self.timeout = timeout
+        self.failures: list[tuple[int, BaseException]] = []
+        self.deaths = 0
         self._ticket = 0
-        # What has been asked and not yet collected: ticket, operation, message. One assignment, so that Ctrl-C finds
-        # either the whole of it or nothing.
-        self._pending: tuple[int, int, bytes | None] | None = None
+        self._pending: deque[_Call] = deque()
+        self._recovery = recovery
         self._arena = Arena(specs)
         self.arrays: dict[str, AnyArray] = self._arena.arrays
         self._control = Arena({"words": ArraySpec((control_words(num_workers),), "int64")})
         self._words: IntArray = self._control.arrays["words"]
-        self._workers: list[_Worker] = []
+        self._members: list[Member] = []
         self._yields = self._spins = 0
-        self._nap = np.array([0, int(min(_NAP, timeout or _NAP) * 1e9)])
-        self._local: Slice | None = None
+        self._nap = np.array([0, int(_FIRST_NAP * 1e9)])
+        self._local: list[Slice] = []
         # At exit multiprocessing runs its own finalizers before it joins its children, which a stopped worker would
         # make it do for ever; one of weakref's may come after that. A forked child does not run them.
-        self._finalizer = util.Finalize(self, _shut_down, (self._workers, self._words), exitpriority=10)
+        self._finalizer = util.Finalize(self, _shut_down, (self._members, self._words), exitpriority=10)
 
-        in_parent = num_workers == 0 or (parent_share and num_workers < num_envs)
-        bounds = partition(num_envs, num_workers + in_parent)
+        in_parent = num_workers == 0 or (parent_share and num_workers < num_envs // groups)
+        self.ranges = partition(num_envs, groups)
+        # For each part of the batch (the parent's, if it has one, then each worker's) its slice of every group.
+        bounds = list(
+            zip(
+                *[
+                    [(first + low, first + high) for low, high in partition(end - first, num_workers + in_parent)]
+                    for first, end in self.ranges
+                ],
+                strict=True,
+            )
+        )
         try:
             if num_workers:
                 compile_waits()
-                self._start_workers(make_slice, bounds[in_parent:], context)
+                self._make_members(make_slice, bounds[in_parent:], context, in_parent, daemon)
             if in_parent:
-                low, high = bounds[0]
-                self._local = make_slice(self.arrays, low, high)
-            if num_workers:
-                self._run(Op.START)
+                self._make_local(make_slice, bounds[0])
+            self._await_starts(self._members)
         except BaseException:
             self.close()
             raise
 
-    def _start_workers(self, make_slice: MakeSlice, bounds: Sequence[tuple[int, int]], method: str | None) -> None:
-        context = get_context(method)
-        factory, cores, count = ByValue(make_slice), usable_cores(), len(bounds)
-        computing = count + (bounds[0][0] > 0)  # the parent, if it has a share
+    def _make_members(
+        self,
+        make_slice: MakeSlice,
+        bounds: Sequence[Sequence[tuple[int, int]]],
+        method: str | None,
+        in_parent: bool,
+        daemon: bool,
+    ) -> None:
+        context, cores, count = get_context(method), usable_cores(), len(bounds)
+        computing = count + in_parent
         self._yields = patience(max(computing, count + 1), cores)
         self._spins = SPINS if self._yields else 0  # where workers wait for the parent's core, it gives way at once
-        for number, (low, high) in enumerate(bounds):
+        yields = patience(computing, cores)
+        arena, control = self._arena, self._control
+
+        def start(member: Member, ticket: int, recovery: Any) -> tuple[Any, Connection]:
             ours, theirs = context.Pipe()
-            yields = patience(computing, cores)
-            arguments = (self._arena, self._control, theirs, number, count, low, high, yields, factory)
-            process = start_process(context, run_worker, arguments, f"vecbt-worker-{number}")
-            theirs.close()
-            self._workers.append(_Worker(number, low, high, process, ours))
+            factory = ByValue((make_slice, recovery))
+            arguments = (arena, control, theirs, member.number, count, member.bounds, ticket, yields, factory)
+            try:
+                process = start_process(context, run_worker, arguments, f"vecbt-worker-{member.number}", daemon)
+            except BaseException:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
+            return process, ours
+
+        for number, each in enumerate(bounds):
+            member = Member(number, each, self._words, start)
+            member.start()
+            self._members.append(member)
+
+    def _make_local(self, make_slice: MakeSlice, bounds: Sequence[tuple[int, int]]) -> None:
+        try:
+            for low, high in bounds:
+                self._local.append(make_slice(self.arrays, low, high))
+        except SliceError as error:
+            self._raise_first(_local_errors(error, -1))
 
     @property
     def closed(self) -> bool:
@@ -166,15 +238,24 @@ class WorkerPool:
     @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers, in the order of their environments."""
-        return tuple(worker.process.pid for worker in self._workers)
+        return tuple(member.process.pid for member in self._members)
 
-    def reset(self) -> None:
-        """Let every slice begin the episodes that are marked."""
-        self._run(Op.RESET)
+    @property
+    def _pipes(self) -> list[Any]:
+        return [member.pipe for member in self._members]
 
-    def step(self) -> None:
-        """Let every slice step its environments."""
-        self._run(Op.STEP)
+    @property
+    def pending(self) -> int:
+        """Operations that have been begun and not finished."""
+        return len(self._pending)
+
+    def reset(self, argument: Any = None) -> list[Any]:
+        """Let every slice begin the episodes that are marked; the answers of those that have any."""
+        return self._run(Op.RESET, argument)
+
+    def step(self, argument: Any = None) -> list[Any]:
+        """Let every slice step its environments; the answers of those that have any."""
+        return self._run(Op.STEP, argument)
 
     def call(self, name: str, argument: Any = None) -> list[Any]:
         """Ask every slice and return the answers in the order of the environments."""
@@ -182,192 +263,299 @@ class WorkerPool:
 
     def close(self) -> None:
         """End the workers: by agreement, else by force; takes at most about two seconds. May be called again."""
-        local, self._local = self._local, None
+        local, self._local = self._local, []
         try:
-            if local is not None:
-                local.close()
+            for part in local:
+                try:
+                    part.close()
+                except Exception as error:
+                    for env, each in _local_errors(error, part.current):
+                        _log_close(env, each)
         finally:
             self._finalizer()
 
     def settle(self) -> None:
-        """Wait for an operation that was interrupted (Ctrl-C, a timeout): until then the workers write to the arrays.
+        """Wait for what was interrupted (Ctrl-C, a timeout): until then the workers write to the arrays.
 
         Raises:
-            Exception: Whatever the operation would have raised.
+            Exception: Whatever it would have raised.
         """
-        if self._pending is not None and not self.closed:
-            self._finish(self._pending)
+        while self._pending and not self.closed:
+            self.finish()
 
     # -- one operation -------------------------------------------------------------------------------------------------
 
-    def _run(self, operation: int, payload: Any = None) -> list[Any]:
+    def begin(self, operation: int, group: int = 0, argument: Any = None) -> None:
+        """Begin an operation, to be finished by `finish` in the order of their beginnings.
+
+        Args:
+            operation: `Op.RESET`, `Op.STEP` or `Op.CALL`.
+            group: 0 for all groups, else the number of one counted from 1.
+            argument: What the slices are told.
+        """
         if self.closed:
             raise ClosedError("the environments have been closed")
-        self.settle()
-        if self._workers and self._local is None and operation != Op.CALL:
-            self._pending = (self._ticket + 1, operation, None)
-            count = len(self._workers)
-            worst = exchange(self._words, operation, self._ticket + 1, count, self._spins, self._yields, self._nap)
+        assert len(self._pending) < DEPTH
+        message = None
+        if argument is not None and self._members:
+            message = dump(argument)
+        if self._recovery is not None:
+            for low, high in self.ranges[group - 1 : group] if group else self.ranges:
+                self._recovery.keep(self.arrays, low, high)
+        call = _Call(self._ticket + 1, operation, group, argument, message)
+        self._pending.append(call)  # one step, so that Ctrl-C finds either the whole of it or nothing
+        self._post(call)
+
+    def finish(self, timeout: float | None = None) -> list[Any]:
+        """Wait for the operation that was begun first.
+
+        Args:
+            timeout: Seconds before `WorkerTimeoutError`, after which it may be called again; None for the pool's own.
+
+        Returns:
+            The answers of the slices, or of those that have any, in the order of the parts.
+
+        Raises:
+            Exception: The first of what the slices have raised; see `failures`.
+        """
+        call = self._pending[0]
+        self._post(call)
+        if self._local and not call.begun:
+            self._run_local(call)
+        if self._members:
+            worst = collect(self._words, call.ticket, len(self._members), self._spins, self._yields, self._nap)
+            if worst < 0:
+                self._wait(call, self.timeout if timeout is None else timeout)
+            if worst != Status.DONE:
+                self._gather(call)
+        return self._conclude(call)
+
+    def _run(self, operation: int, argument: Any) -> list[Any]:
+        if self.closed:
+            raise ClosedError("the environments have been closed")
+        if self._pending:
+            self.settle()
+        if argument is None and not self._local and self._recovery is None:
+            # The common case, once more in fewer words: they all come out of the time in which the workers stand still.
+            ticket, count = self._ticket + 1, len(self._members)
+            call = _Call(ticket, operation, 0, None, None)
+            self._pending.append(call)
+            self._ticket = ticket
+            worst = exchange(self._words, operation, ticket, count, self._spins, self._yields, self._nap)
             if worst == Status.DONE:
-                self._ticket += 1
-                self._pending = None
+                self._pending.popleft()
                 return []
-        elif self._workers:
-            message = cloudpickle.dumps(payload) if operation == Op.CALL else None
-            self._pending = (self._ticket + 1, operation, message)
-            self._announce(self._pending)
-        local: list[Any] = []
-        if self._local is not None:
-            local = self._run_local(self._local, operation, payload)
-        if self._pending is not None:
-            return local + self._finish(self._pending)
-        return local
+        else:
+            self.begin(operation, 0, argument)
+        return self.finish()
 
-    def _announce(self, pending: tuple[int, int, bytes | None]) -> None:
-        """Post a ticket to the workers that do not have it yet."""
-        ticket, operation, message = pending
-        words = self._words
-        for worker in self._workers:
-            at = worker.ticket_word
-            if words[at] == ticket:
-                continue
-            words[at + 1] = operation
-            post(words, at, ticket, worker.asleep_word)
-            if message is not None:
-                try:
-                    worker.pipe.send_bytes(message)
-                except OSError:
-                    _report_dead(worker)
+    def _post(self, call: _Call) -> None:
+        """Hand a ticket to the workers that do not have it yet."""
+        self._ticket = max(self._ticket, call.ticket)
+        operation = call.operation + Op.GROUP * call.group
+        if call.message is None:
+            if self._members and self._words[ticket_word(len(self._members) - 1)] < call.ticket:
+                announce(self._words, operation, call.ticket, len(self._members))
+        else:
+            for member in self._members:
+                member.post(call.ticket, operation, call.message)
 
-    def _run_local(self, part: Slice, operation: int, payload: Any) -> list[Any]:
-        try:
-            if operation == Op.STEP:
-                part.step()
-            elif operation == Op.RESET:
-                part.reset()
-            elif operation == Op.CALL:
-                return [part.call(*payload)]
-        except Exception as error:
-            if part.current >= 0:
-                error.add_note(f"in environment {part.current}")
-            raise
-        return []
+    def _run_local(self, call: _Call) -> None:
+        """Run the slices of this process; what comes of it is kept until the workers have finished too."""
+        call.begun = True
+        for part in self._local[call.group - 1 : call.group] if call.group else self._local:
+            try:
+                if call.operation == Op.STEP:
+                    answer = part.step(call.argument)
+                elif call.operation == Op.RESET:
+                    answer = part.reset(call.argument)
+                else:
+                    answer = part.call(*call.argument)
+            except Exception as error:
+                call.errors.extend(_local_errors(error, part.current))
+            else:
+                if answer is not None or call.operation == Op.CALL:
+                    call.answers.append(answer)
 
-    def _finish(self, pending: tuple[int, int, bytes | None]) -> list[Any]:
-        """Wait for the workers and collect their answers; raises the first error."""
-        ticket, operation, _ = pending
-        if ticket != self._ticket:
-            self._announce(pending)
-            self._wait(ticket, None if operation == Op.START else self.timeout)
-        answers, reports = [], []
-        for worker in self._workers:
-            status = self._words[worker.status_word]
+    def _gather(self, call: _Call) -> None:
+        """Collect the workers' answers and errors."""
+        for member in self._members:
+            status = self._words[status_word(member.number, call.ticket)]
             if status == Status.ANSWER:
-                answers.append(worker.take())
+                call.answers.extend(member.take())
             elif status == Status.FAILED:
-                reports.append((worker, Report(*worker.take())))
-        self._ticket = ticket
-        self._pending = None
-        if reports:
-            _raise_report(*reports[0], others=len(reports) - 1)
-        return answers
+                for report in member.take():
+                    call.errors.append((report.env, report.to_exception(str(member))))
 
-    def _wait(self, ticket: int, timeout: float | None) -> None:
-        """Wait until every worker has finished the ticket."""
-        words, goal = self._words, ticket * len(self._workers)
-        if wait_for(words, ARRIVED, goal, PARENT_ASLEEP, self._spins, self._yields, self._nap):
-            return
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while not wait_for(words, ARRIVED, goal, PARENT_ASLEEP, 1, 0, self._nap):
-            self._look_after_workers(ticket)
-            if deadline is not None and time.monotonic() >= deadline:
-                assert timeout is not None
-                self._report_timeout(ticket, timeout)
+    def _wait(self, call: _Call, timeout: float | None) -> None:
+        """Wait for all workers, and see to those that have died."""
+        begun = time.monotonic()
+        nap, limit = _FIRST_NAP, np.array([0, 0])
+        while collect(self._words, call.ticket, len(self._members), 1, 0, limit) < 0:
+            waits_for_others = self._look_after_members()
+            left = _NAP if timeout is None else begun + timeout - time.monotonic()
+            if left <= 0.0:
+                late = [member for member in self._members if member.done < call.ticket]
+                raise WorkerTimeoutError(
+                    f"no answer within {timeout} s from {', '.join(map(str, late))}. It may take longer than that "
+                    f"(raise the timeout), or an environment hangs"
+                )
+            nap = _FIRST_NAP if waits_for_others else min(2.0 * nap, _NAP)
+            limit[1] = int(min(nap, left) * 1e9)
 
-    def _look_after_workers(self, ticket: int) -> None:
-        """Take messages, which a pipe may be too small to hold, and report workers that have ended."""
-        pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers if worker.inbox is None}
-        sentinels: dict[Any, _Worker] = {worker.process.sentinel: worker for worker in self._workers}
-        for source in connection.wait([*pipes, *sentinels], 0.0):
-            if source in pipes:
-                with contextlib.suppress(EOFError, OSError):  # its end is the sentinel's to tell
-                    pipes[source].receive()
-            elif self._words[status_word(sentinels[source].number) + 1] != ticket:
-                _report_dead(sentinels[source])
+    def _look_after_members(self) -> bool:
+        """Take messages, which a pipe may be too small to hold, and see to workers that have ended.
 
-    def _report_timeout(self, ticket: int, timeout: float) -> NoReturn:
-        late = [worker for worker in self._workers if self._words[status_word(worker.number) + 1] != ticket]
-        raise WorkerTimeoutError(
-            f"no answer within {timeout} s from {', '.join(map(str, late))}. A step may take longer than that "
-            f"(raise the timeout), or an environment hangs"
+        Returns:
+            Whether one has ended that is not replaced yet, because others are still at work.
+        """
+        for source in connection.wait(self._pipes, 0.0):
+            member = next(member for member in self._members if member.pipe is source)
+            if member.is_alive:
+                with contextlib.suppress(EOFError, OSError):  # its end is seen to below
+                    member.receive()
+        dead = [member for member in self._members if not member.is_alive]
+        if not dead:
+            return False
+        stuck = [member for member in dead if member.done < self._ticket]
+        if stuck and (self._recovery is None or self.deaths + len(stuck) > self._recovery.deaths):
+            _report_dead(stuck[0], self.deaths)
+        # Who has arrived can only be counted when nobody is about to. One that has died may have finished its ticket
+        # and not arrived.
+        if any(member.done < self._ticket for member in self._members if member not in dead):
+            return True
+        for ticket in (self._ticket - 1, self._ticket):
+            last = [member.done - (member.done - ticket) % DEPTH for member in self._members]
+            self._words[arrived_word(ticket)] = sum(arrivals(each, 1) for each in last)
+        if self._recovery is not None and stuck:
+            self._replace(stuck, self._recovery)
+        return False
+
+    def _replace(self, dead: Sequence[Member], recovery: Recovery) -> None:
+        """Start workers again where they have stopped: the tickets under way are theirs to do again."""
+        for member in dead:
+            logger.warning("%s; it is started again", member.describe_end())
+            self.deaths += 1
+            unread = 0
+            for call in self._pending:
+                if call.ticket <= member.done:
+                    unread += bool(self._words[status_word(member.number, call.ticket)] != Status.DONE)
+                    continue
+                for group in [call.group - 1] if call.group else range(len(self.ranges)):
+                    recovery.set_back(self.arrays, *member.bounds[group])
+                if call.operation == Op.CALL:
+                    call.lost = WorkerDiedError(f"{member.describe_end()} and could not answer")
+            member.bury(unread)
+        for member in dead:
+            member.start((recovery.argument(member.bounds),))
+        self._await_starts(dead)
+        for call in self._pending:
+            for member in dead:
+                if call.message is not None and member.done < call.ticket:
+                    member.send(call.ticket, _UNASKED if call.lost else call.message)
+
+    def _await_starts(self, members: Sequence[Member]) -> None:
+        """Wait until the slices of workers have been made."""
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout + _START
+        waiting = list(members)
+        reported: dict[Member, list[Report]] = {}
+        while waiting:
+            for member in list(waiting):
+                ended = not member.is_alive
+                reports = member.await_start(_NAP / len(waiting))
+                if reports is not None:
+                    reported[member] = reports
+                    waiting.remove(member)
+                elif ended:  # before it was asked
+                    _report_dead(member, self.deaths)
+            if waiting and deadline is not None and time.monotonic() >= deadline:
+                raise WorkerTimeoutError(
+                    f"{', '.join(map(str, waiting))} not ready within {self.timeout} s and the {_START:g} s that a "
+                    f"start may take on top: making an environment hangs, or the timeout is too short for it"
+                )
+        self._raise_first(
+            [(report.env, report.to_exception(str(member))) for member in members for report in reported[member]]
         )
+
+    def _conclude(self, call: _Call) -> list[Any]:
+        """What an operation comes to; the next one may begin."""
+        self._pending.popleft()
+        self._raise_first(call.errors)
+        if call.lost is not None:
+            raise call.lost
+        return call.answers
+
+    def _raise_first(self, errors: list[tuple[int, BaseException]]) -> None:
+        self.failures = errors
+        if errors:
+            first = errors[0][1]
+            if len(errors) > 1:
+                first.add_note(f"{len(errors) - 1} more failed too")
+            raise first
 
 
 def compile_waits() -> None:
     """Compile what waits, so that the workers find it in the cache instead of all writing it."""
     words, now = np.zeros(control_words(1), np.int64), np.zeros(2, np.int64)
-    wait_for(words, ARRIVED, 0, PARENT_ASLEEP, 1, 1, now)
+    wait_for(words, ticket_word(0), 1, asleep_word(0), 1, 1, now)
     post(words, ticket_word(0), 1, asleep_word(0))
-    add(words, ARRIVED, 1, PARENT_ASLEEP)
-    load(words, ARRIVED)
-    exchange(words, Op.START, 0, 0, 0, 0, now)
+    add(words, arrived_word(0), 1, PARENT_ASLEEP)
+    load(words, done_word(0))
+    exchange(words, Op.STEP, 0, 0, 0, 0, now)
+    announce(words, Op.STEP, 0, 0)
+    collect(words, 0, 0, 0, 0, now)
 
 
-def _report_dead(worker: _Worker) -> NoReturn:
-    worker.process.join(0.5)
+def _local_errors(error: Exception, env: int) -> list[tuple[int, BaseException]]:
+    errors = error.errors if isinstance(error, SliceError) else [(env, error)]
+    for index, each in errors:
+        if index >= 0:
+            each.add_note(f"in environment {index}")
+    return list(errors)
+
+
+def _report_dead(member: Member, deaths: int) -> NoReturn:
+    before = f", after {deaths} deaths that have been made good" if deaths else ""
     raise WorkerDiedError(
-        f"{worker} {describe_exit(worker.process.exitcode)}. The batch cannot go on without it: close it and make a "
-        f"new one"
+        f"{member.describe_end()}{before}. The batch cannot go on without it: close it and make a new one"
     )
 
 
-def _raise_report(worker: _Worker, report: Report, others: int) -> NoReturn:
-    """Raise a worker's exception here: its own type where that can be had, else `WorkerError`."""
-    where = f"in environment {report.env}, {worker}" if report.env >= 0 else f"in {worker}"
-    error: BaseException
-    if report.exception is not None:
-        error = pickle.loads(report.exception)
-    else:
-        error = WorkerError(f"{report.kind}: {report.message}")
-    error.add_note(where)
-    if others:
-        error.add_note(f"{others} other worker(s) failed too")
-    raise error from RemoteTraceback(report.traceback)
-
-
-def _shut_down(workers: list[_Worker], words: IntArray) -> None:
+def _shut_down(members: list[Member], words: IntArray) -> None:
     """End the workers; runs once, at close, when the pool is collected, or at the interpreter's exit."""
     try:
-        _ask_to_end(workers, words)
-        _join(workers, 1.0)
-        for worker in workers:
-            if worker.process.is_alive():
-                worker.process.terminate()
-        _join(workers, 0.4)
+        _ask_to_end(members, words)
+        _join(members, 1.0)
+        for member in members:
+            if member.is_alive:
+                member.process.terminate()
+        _join(members, 0.4)
     finally:  # Ctrl-C may have cut the waiting short; who is stopped heeds nothing else
-        for worker in workers:
-            if worker.process.is_alive():
-                worker.process.kill()
-        _join(workers, 0.4)
-        for worker in workers:
-            worker.pipe.close()
-            if not worker.process.is_alive():
-                worker.process.close()
-        workers.clear()
+        for member in members:
+            if member.is_alive:
+                member.process.kill()
+        _join(members, 0.4)
+        for member in members:
+            member.release()
+        members.clear()
 
 
-def _ask_to_end(workers: list[_Worker], words: IntArray) -> None:
+def _ask_to_end(members: list[Member], words: IntArray) -> None:
     """Post a ticket to those that are idle; those that are still at work may be at it for ever."""
-    for worker in workers:
-        ticket = int(words[worker.ticket_word])
-        if int(words[worker.status_word + 1]) == ticket:
-            words[worker.ticket_word + 1] = Op.CLOSE
-            post(words, worker.ticket_word, ticket + 1, worker.asleep_word)
+    for member in members:
+        ticket = int(words[ticket_word(member.number)])
+        if member.started and member.done == ticket:
+            words[operation_word(member.number, ticket + 1)] = Op.CLOSE
+            post(words, ticket_word(member.number), ticket + 1, asleep_word(member.number))
         else:
-            worker.process.terminate()
+            member.process.terminate()
 
 
-def _join(workers: list[_Worker], seconds: float) -> None:
+def _join(members: list[Member], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    for worker in workers:
-        worker.process.join(max(0.0, deadline - time.monotonic()))
+    for member in members:
+        member.process.join(max(0.0, deadline - time.monotonic()))
+
+
+def _log_close(env: int, error: BaseException) -> None:
+    logger.warning("environment %s raised when it was closed: %r", env, error)

@@ -63,13 +63,15 @@ def _preload() -> None:
         forkserver.set_forkserver_preload([*wanted, _PRELOAD])
 
 
-def start_process(context: Any, target: Callable[..., None], args: tuple[Any, ...], name: str) -> Any:
-    """Start a daemon process.
+def start_process(
+    context: Any, target: Callable[..., None], args: tuple[Any, ...], name: str, daemon: bool = True
+) -> Any:
+    """Start a process.
 
     The child does not import the caller's ``__main__``, as multiprocessing would have it: scripts need no
     ``if __name__ == "__main__"`` guard. What the child is to run it gets by value.
     """
-    process = context.Process(target=target, args=args, name=name, daemon=True)
+    process = context.Process(target=target, args=args, name=name, daemon=daemon)
     # A forked child has __main__ already and needs it, to report errors of classes that the script defines.
     with contextlib.nullcontext() if context.get_start_method() == "fork" else _without_main():
         process.start()

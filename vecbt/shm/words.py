@@ -112,7 +112,7 @@ def add(words: IntArray, index: int, goal: int, asleep: int) -> None:
 
 @kernel
 def wait_for(words: IntArray, index: int, value: int, asleep: int, spins: int, yields: int, limit: IntArray) -> bool:
-    """Wait until a word holds a value.
+    """Wait until a word, which only grows, has reached a value.
 
     Looks ``spins`` times at once, then ``yields`` times with the processor given away in between, then sleeps until
     the word is posted or the limit is over, whichever comes first.
@@ -120,30 +120,30 @@ def wait_for(words: IntArray, index: int, value: int, asleep: int, spins: int, y
     Args:
         words: int64, shared.
         index: The word.
-        value: What it is to hold.
+        value: What it is to reach.
         asleep: The word that says whether somebody sleeps on it.
         spins: How often to look at once, some 2 ns each.
         yields: How often to look and give way, some 0.5 microseconds each where nobody wants the processor.
         limit: int64 (2,), seconds and nanoseconds to sleep at most.
 
     Returns:
-        Whether it holds the value. It may return early, for a signal.
+        Whether it has reached the value. It may return early, for a signal.
     """
     for _ in range(spins):
-        if _load(words, index) == value:
+        if _load(words, index) >= value:
             return True
     for _ in range(yields):
-        if _load(words, index) == value:
+        if _load(words, index) >= value:
             return True
         _sched_yield()
     # First say that we sleep, then look again: who posts does so first and then looks whether anybody sleeps.
     _store(words, asleep, 1)
     seen = _load(words, index)
-    if seen != value and (limit[0] > 0 or limit[1] > 0):
+    if seen < value and (limit[0] > 0 or limit[1] > 0):
         if _FUTEX != 0:
             _syscall(_FUTEX, _address(words, index), _FUTEX_WAIT, seen & 0xFFFFFFFF, _address(limit, 0), 0, 0)
         else:
             _usleep(_NAP)
         seen = _load(words, index)
     _store(words, asleep, 0)
-    return bool(seen == value)
+    return bool(seen >= value)

@@ -1,13 +1,12 @@
-"""The process that runs a slice."""
+"""The process that runs slices."""
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import pickle
-import traceback
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -15,114 +14,36 @@ import numpy as np
 from vecbt.arrays import IntArray
 from vecbt.shm.arena import Arena
 from vecbt.shm.byvalue import ByValue
+from vecbt.shm.control import (
+    PARENT_ASLEEP,
+    SPINS,
+    Op,
+    Status,
+    arrivals,
+    arrived_word,
+    asleep_word,
+    done_word,
+    operation_word,
+    status_word,
+    ticket_word,
+)
 from vecbt.shm.process import behave_as_child
+from vecbt.shm.report import reports_of
 from vecbt.shm.slices import MakeSlice, Slice
 from vecbt.shm.words import add, wait_for
 
-__all__ = [
-    "ARRIVED",
-    "PARENT_ASLEEP",
-    "SPINS",
-    "Op",
-    "Report",
-    "Status",
-    "asleep_word",
-    "control_words",
-    "patience",
-    "run_worker",
-    "status_word",
-    "ticket_word",
-]
+__all__ = ["STARTED", "dump", "run_worker"]
 
-_LINE = 8
-"""Words in a cache line of 64 bytes."""
-
-SPINS = 400
-"""About a microsecond of looking before a wait gives way."""
-
-_YIELDS = 2000
-"""About a millisecond of giving way before a wait sleeps."""
+STARTED = b""
+"""What a worker says once its slices are made; anything else is the reports of what went wrong."""
 
 
-def patience(running: int, cores: int) -> int:
-    """How often a waiting process gives way before it sleeps.
-
-    Giving way is the quickest way to wait on a processor that nobody else wants. Where processes outnumber the
-    processors, who only looks and gives way still gets its fair share of the time, at the cost of those who work.
-
-    Args:
-        running: Processes that take part, the waiting one included.
-        cores: Processors for them.
-    """
-    return _YIELDS if running <= cores else 0
-
-
-class Op:
-    """What a ticket asks for."""
-
-    START, RESET, STEP, CALL, CLOSE = range(5)
-
-
-class Status:
-    """How it went: `DONE`, or a message waits on the connection."""
-
-    DONE, ANSWER, FAILED = range(3)
-
-
-# Words of the control block. The first line is the workers': how many have arrived at the end of the current ticket.
-# The second is the parent's. Then each worker has two lines, one that the parent writes and one that it writes itself.
-# Tickets and arrivals only grow, so that nothing has to be cleared.
-ARRIVED = 0
-PARENT_ASLEEP = _LINE
-
-
-def ticket_word(worker: int) -> int:
-    """Where a worker finds its ticket; the operation is in the next word."""
-    return (2 + 2 * worker) * _LINE
-
-
-def status_word(worker: int) -> int:
-    """Where a worker writes how its ticket went; the ticket itself, once it is done, is in the next word."""
-    return (3 + 2 * worker) * _LINE
-
-
-def asleep_word(worker: int) -> int:
-    """Whether a worker sleeps on its ticket."""
-    return status_word(worker) + 2
-
-
-def control_words(workers: int) -> int:
-    """Words in the control block for so many workers."""
-    return (2 + 2 * workers) * _LINE
-
-
-class Report(NamedTuple):
-    """An exception on its way to the parent."""
-
-    env: int  # index in the batch, or -1
-    kind: str
-    message: str
-    traceback: str
-    exception: bytes | None  # pickled, where that works
-
-    @classmethod
-    def of(cls, error: BaseException, env: int) -> Report:
-        """The report of an exception, taken while it is handled."""
-        pickled: bytes | None = None
-        # cloudpickle takes along classes of a script or notebook; where they came from there, they come back as they
-        # were. Not at once, because it also makes copies of classes that the parent could import.
-        for dumps in (pickle.dumps, cloudpickle.dumps):
-            with contextlib.suppress(Exception):
-                pickled = dumps(error)
-                pickle.loads(pickled)  # some exceptions pickle but do not unpickle
-                break
-        else:
-            pickled = None
-        try:
-            message = str(error)
-        except Exception as another:
-            message = f"(its message raises {type(another).__name__})"
-        return cls(env, type(error).__name__, message, "".join(traceback.format_exception(error)), pickled)
+def dump(value: Any) -> bytes:
+    """Pickle a value, at need with the code of its classes."""
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        return cloudpickle.dumps(value)  # type: ignore[no-any-return]
 
 
 def run_worker(
@@ -131,65 +52,95 @@ def run_worker(
     pipe: Connection,
     number: int,
     workers: int,
-    low: int,
-    high: int,
+    bounds: Sequence[tuple[int, int]],
+    ticket: int,
     yields: int,
     factory: ByValue,
 ) -> None:
-    """Body of a worker process: make the slice, then answer tickets until told to stop.
+    """Body of a worker process: make the slices, say so, then answer tickets until told to stop.
 
     Args:
         arena: The shared arrays of the batch.
         control: The control block, ``{"words": int64}``.
-        pipe: To the parent, for requests, answers and errors.
+        pipe: To the parent, for messages, answers and errors.
         number: Number of this worker.
         workers: How many there are.
-        low: First environment of the slice.
-        high: Environment after its last.
+        bounds: First environment of each slice, and the one after its last.
+        ticket: The last ticket that is not for this process.
         yields: How often to give way before sleeping.
-        factory: Carries a `MakeSlice`.
+        factory: Carries a `MakeSlice`, and how to `recover` if a process before this one has died, as a tuple with
+            the argument.
     """
     behave_as_child()
     words: IntArray = control.arrays["words"]
-    part: Slice | None = None
-    ticket = 0
+    parts: list[Slice] = []
+    try:
+        make, recovery = factory.load()
+        parts = _make_slices(make, arena, bounds, recovery)
+    except Exception as error:
+        pipe.send_bytes(pickle.dumps(reports_of(error, -1)))
+        return
+    pipe.send_bytes(STARTED)
+    line, asleep = ticket_word(number), asleep_word(number)
     forever = np.array([60, 0])  # to sleep; the watchdog ends a process whose parent is gone
     while True:
         ticket += 1
-        at = ticket_word(number)
-        while not wait_for(words, at, ticket, asleep_word(number), SPINS, yields, forever):
+        while not wait_for(words, line, ticket, asleep, SPINS, yields, forever):
             pass
-        operation = int(words[at + 1])
-        status, message = Status.DONE, None
-        try:
-            if operation == Op.START:
-                make: MakeSlice = factory.load()
-                part = make(arena.arrays, low, high)
-                # Everything so far lives as long as the process; the collector need not look at it again.
-                gc.collect()
-                gc.freeze()
-            elif part is not None:
-                status, message = _work(part, operation, pipe)
-        except Exception as error:
-            status, message = Status.FAILED, pickle.dumps(Report.of(error, part.current if part is not None else -1))
+        operation = int(words[operation_word(number, ticket)])
+        group = operation // Op.GROUP
+        status, message = _answer(parts[group - 1 : group] if group else parts, operation % Op.GROUP, pipe)
         if message is not None:
             pipe.send_bytes(message)
-        words[status_word(number)] = status
-        words[status_word(number) + 1] = ticket
-        add(words, ARRIVED, ticket * workers, PARENT_ASLEEP)
+        words[status_word(number, ticket)] = status
+        words[done_word(number)] = ticket
+        add(words, arrived_word(ticket), arrivals(ticket, workers), PARENT_ASLEEP)
         if operation == Op.CLOSE:
             return
 
 
-def _work(part: Slice, operation: int, pipe: Connection) -> tuple[int, bytes | None]:
-    """Do what a ticket asks for; returns the status and the answer, if there is one."""
+def _make_slices(
+    make: MakeSlice, arena: Arena, bounds: Sequence[tuple[int, int]], recovery: tuple[Any] | None
+) -> list[Slice]:
+    parts = [make(arena.arrays, low, high) for low, high in bounds]
+    if recovery is not None:
+        for part in parts:
+            part.recover(*recovery)
+    # Everything so far lives as long as the process; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    return parts
+
+
+def _answer(parts: Sequence[Slice], operation: int, pipe: Connection) -> tuple[int, bytes | None]:
+    """Do what a ticket asks for; returns the status and the message that goes with it, if there is one."""
+    part = parts[0]
+    try:
+        argument: Any = None
+        if operation >= Op.MESSAGE:
+            argument = pickle.loads(pipe.recv_bytes())
+            operation -= Op.MESSAGE
+        answers, errors = [], []
+        for part in parts:
+            try:
+                answer = _work(part, operation, argument)
+            except Exception as error:
+                errors.extend(reports_of(error, part.current))
+            else:
+                if answer is not None or operation == Op.CALL:
+                    answers.append(answer)
+        if errors:
+            return Status.FAILED, pickle.dumps(errors)
+        return (Status.ANSWER, dump(answers)) if answers else (Status.DONE, None)
+    except Exception as error:  # of the message, or of an answer that cannot be pickled
+        return Status.FAILED, pickle.dumps(reports_of(error, part.current))
+
+
+def _work(part: Slice, operation: int, argument: Any) -> Any:
     if operation == Op.STEP:
-        part.step()
-    elif operation == Op.RESET:
-        part.reset()
-    elif operation == Op.CLOSE:
-        part.close()
-    else:
-        name, argument = pickle.loads(pipe.recv_bytes())
-        return Status.ANSWER, cloudpickle.dumps(part.call(name, argument))
-    return Status.DONE, None
+        return part.step(argument)
+    if operation == Op.RESET:
+        return part.reset(argument)
+    if operation == Op.CALL:
+        return None if argument is None else part.call(*argument)
+    return part.close()

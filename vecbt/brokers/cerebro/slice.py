@@ -84,14 +84,14 @@ class CerebroSlice:
         if own_process:
             gc.disable()
 
-    def reset(self) -> None:
+    def reset(self, argument: Any = None) -> None:
         """Begin episodes in the environments of the mask."""
         mask = self._arrays["mask"][self.low : self.high]
         self._phase[mask] = Phase.RESETTING
         self._start_opened()
         loops.publish(self._block, self.low, self.high, True)
 
-    def step(self) -> None:
+    def step(self, argument: Any = None) -> None:
         """Step every environment; those whose episode has ended begin a new one, as the autoreset mode has it."""
         block, low, high = self._block, self.low, self.high
         if loops.begin_step(block, low, high):
@@ -167,6 +167,10 @@ class CerebroSlice:
             loops.reopen(self._block, self.low, self.high)
             self._start_opened()
             loops.publish(self._block, self.low, self.high, True)
+
+    def recover(self, argument: Any) -> None:
+        """Show with the next step that all episodes have been cut short; see `vecbt.shm.slices.Slice`."""
+        raise NotImplementedError
 
     def call(self, name: str, argument: Any) -> Any:
         """No requests outside the lockstep so far."""

@@ -17,19 +17,19 @@ import numpy as np
 from vecbt.arrays import IntArray
 from vecbt.brokers.compiled.loops import work
 from vecbt.kernels._jit import call_native, kernel
-from vecbt.shm.process import usable_cores
-from vecbt.shm.slices import partition
-from vecbt.shm.words import add, post, wait_for
-from vecbt.shm.worker import (
+from vecbt.shm.control import (
     ARRIVED,
     PARENT_ASLEEP,
     SPINS,
     asleep_word,
     control_words,
+    done_word,
     patience,
-    status_word,
     ticket_word,
 )
+from vecbt.shm.process import usable_cores
+from vecbt.shm.slices import partition
+from vecbt.shm.words import add, post, wait_for
 
 __all__ = ["MIN_SHARE", "Crew", "compile_crew", "thread_count"]
 
@@ -37,10 +37,10 @@ MIN_SHARE = 48
 """Environments that a thread needs so that it pays to wake it; ``python -m bench compiled`` measures both sides."""
 
 _STOP = -1
-# A helper's words: what to do stands behind its ticket, what came of it in its status word.
+# A helper's words: what to do stands behind its ticket, what came of it where a worker's own line begins.
 _FIRST, _STRIDE = ticket_word(0), ticket_word(1) - ticket_word(0)
 _KIND, _BLOCK, _BOOK = 1, 2, 3
-_ANSWER, _ASLEEP = status_word(0) - ticket_word(0), asleep_word(0) - ticket_word(0)
+_ANSWER, _ASLEEP = done_word(0) - ticket_word(0), asleep_word(0) - ticket_word(0)
 
 
 def thread_count(num_envs: int, limit: int | None) -> int:

@@ -1,0 +1,765 @@
+"""Any Gymnasium environments as a batch, many in each worker process, in shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, TypeAlias
+
+import numpy as np
+from gymnasium import Env, Space, logger
+from gymnasium.error import CustomSpaceError
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_differing_spaces, batch_space, concatenate, create_empty_array, iterate
+
+from vecbt.arrays import BoolArray, FloatArray
+from vecbt.errors import (
+    ActionError,
+    ClosedError,
+    ConfigError,
+    NoPendingCallError,
+    PendingCallError,
+    UnknownNameError,
+    WorkerTimeoutError,
+)
+from vecbt.shm.actions import ActionLayout, action_layout
+from vecbt.shm.arena import ArraySpec
+from vecbt.shm.control import Op
+from vecbt.shm.env_slice import EnvPlan, EnvSlice, MakeEnvSlice
+from vecbt.shm.infos import Column, InfoReader, info_specs
+from vecbt.shm.pool import Recovery, WorkerPool
+from vecbt.shm.process import usable_cores
+from vecbt.shm.report import RemoteTraceback
+from vecbt.shm.spaces import Layout, layout
+
+__all__ = ["SharedMemoryVectorEnv"]
+
+StepResult: TypeAlias = tuple[Any, FloatArray, BoolArray, BoolArray, dict[str, Any]]
+
+WORKER_DEATHS = ("raise", "restart")
+
+
+class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
+    """Environments of any kind that step in lockstep, many in each worker process.
+
+    It takes the place of `gymnasium.vector.AsyncVectorEnv`: the same arguments, results and exceptions. Observations,
+    actions, rewards, flags and the numbers in infos stand in shared memory; a step pickles nothing, but for infos that
+    are no numbers.
+
+    **Failures.** An exception of an environment is raised here, with the environment's index and the worker's
+    traceback; the environment is closed, and made anew by the next `reset`. A worker that has died raises
+    `vecbt.errors.WorkerDiedError` within a tenth of a second, or is started again: see ``on_worker_death``.
+    `close` takes at most two seconds, whatever state the workers are in.
+
+    **Actions** reach an environment as they are given, nothing is checked or cast: numbers in arrays or lists through
+    shared memory, everything else by message.
+
+    Args:
+        env_fns: Make the environments; anything that can be called, closures too.
+        shared_memory: Whether observations stand in shared memory. False sends them as messages, which is slower, and
+            needed for spaces without a fixed size (Graph, Sequence) and spaces of your own.
+        copy: Whether observations are the caller's. False returns views, which the next call overwrites.
+        context: Start method, ``"forkserver"`` (the default on Linux), ``"spawn"`` or ``"fork"``. The results are the
+            same.
+        daemon: Whether the workers are daemons, which may not have children of their own. They end with this process
+            either way.
+        worker: A class derived from `vecbt.shm.env_slice.EnvSlice`, to change what workers do with environments. A
+            worker function for `AsyncVectorEnv` talks over pipes that do not exist here, and is refused.
+        observation_mode: ``"same"``, ``"different"`` (equal shapes and dtypes, other bounds), or a tuple of the batch's
+            observation space and a single one, in the order in which `AsyncVectorEnv` takes them.
+        autoreset_mode: What happens when an episode ends, see `gymnasium.vector.AutoresetMode`.
+        max_concurrency: The most environments that run at the same time: a bound on the number of processes.
+        num_workers: Processes; None for as many as there are usable cores, 0 for everything in the calling process, on
+            the same code path and buffers.
+        parent_share: Let the calling process run a share of the environments itself, beside ``num_workers``.
+        double_buffer: Cut the batch into two halves that `send` and `recv` step in turn.
+        timeout: Seconds after which a call that has not come back raises; None to wait for ever.
+        on_worker_death: ``"raise"``, or ``"restart"``: start the worker again. Its environments are made anew; their
+            episodes are truncated with the next step, with ``worker_restarted`` in its infos and the last observation
+            that is known. All others go on untouched.
+        max_restarts: How many deaths of workers are made good before the next one raises.
+
+    Attributes:
+        halves: The environments of each half, as slices of the batch; a single one without ``double_buffer``.
+
+    Raises:
+        ConfigError: If an argument is invalid.
+        SpaceMismatchError: If the environments' spaces differ.
+        Exception: Whatever an ``env_fn`` raises, with the environment in its notes.
+
+    Example:
+        >>> import gymnasium, vecbt
+        >>> envs = vecbt.SharedMemoryVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 8, num_workers=2)
+        >>> observations, infos = envs.reset(seed=0)
+        >>> observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
+        >>> observations.shape, rewards.shape
+        ((8, 4), (8,))
+        >>> envs.close()
+    """
+
+    def __init__(
+        self,
+        env_fns: Sequence[Callable[[], Env[Any, Any]]],
+        shared_memory: bool = True,
+        copy: bool = True,
+        context: str | None = None,
+        daemon: bool = True,
+        worker: type[EnvSlice] | None = None,
+        observation_mode: str | tuple[Space[Any], Space[Any]] = "same",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_concurrency: int | None = None,
+        *,
+        num_workers: int | None = None,
+        parent_share: bool = False,
+        double_buffer: bool = False,
+        timeout: float | None = None,
+        on_worker_death: str = "raise",
+        max_restarts: int = 100,
+    ) -> None:
+        self.env_fns, self.shared_memory, self.copy = env_fns, shared_memory, copy
+        self.context, self.daemon, self.worker = context, daemon, worker
+        self.observation_mode = observation_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.max_concurrency = max_concurrency
+        self.num_envs = len(env_fns)
+        workers = _count_workers(num_workers, max_concurrency, parent_share)
+        _check(self.num_envs, worker, double_buffer, timeout, on_worker_death, max_restarts)
+        self._look_at_environment()
+
+        n, count = self.num_envs, 1 + double_buffer
+        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        observation = final = None
+        if shared_memory:
+            try:
+                observation = layout(self.single_observation_space, n, "observation")
+                final = layout(self.single_observation_space, n, "final") if same_step else None
+            except CustomSpaceError as error:
+                raise ConfigError(
+                    f"{error}. `shared_memory=False` sends observations as messages, which works for any space but is "
+                    f"slower"
+                ) from error
+        self._observation, self._final = observation, final
+        self._action = action_layout(self.single_action_space, n, "action")
+        plan = EnvPlan(
+            tuple(env_fns),
+            self.single_observation_space,
+            self.single_action_space,
+            observation_mode == "same",
+            self.autoreset_mode,
+            observation,
+            final,
+            self._action,
+        )
+        specs = _specs(n, observation, final, self._action)
+        self._memory = _Memory(n, count)
+        recovery = None
+        if on_worker_death == "restart":
+            restore = ["episodes", "states", "choice_waits", *(observation.specs if observation is not None else ())]
+            recovery = Recovery(max_restarts, restore, self._memory)
+        self._pool = WorkerPool(
+            MakeEnvSlice(plan, worker or EnvSlice),
+            specs,
+            n,
+            workers,
+            context=context,
+            parent_share=parent_share,
+            timeout=timeout,
+            groups=count,
+            daemon=daemon,
+            recovery=recovery,
+        )
+        self._arrays = self._pool.arrays
+        self._infos = InfoReader(self._arrays)
+        self._memory.columns = self._infos.columns
+        self.halves = [slice(low, high) for low, high in self._pool.ranges]
+        # For spaces whose batch is a tuple of elements, and those that travel as messages.
+        self._elements: list[Any] = [None] * n
+        self._late = False  # a time-out has left a call under way, which may be waited for again
+        self._asked: list[tuple[str, int]] = []  # what has been begun by itself: which call, and the half or 0
+        self._turns = [0, 0]  # of `send` and of `recv`
+        self._adders = {high - low: _Adder(high - low) for low, high in [(0, n), *self._pool.ranges]}
+        if observation is not None:
+            self.observations: Any = observation.batch(self._arrays, 0, n, copy=False)
+        else:
+            self.observations = create_empty_array(self.single_observation_space, n=n, fn=np.zeros)
+
+    def _look_at_environment(self) -> None:
+        """Read the spaces and the like from an environment that is made for it."""
+        env = self.env_fns[0]()
+        self.metadata = {**env.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = env.render_mode
+        self.single_action_space = env.action_space
+        self.action_space = batch_space(env.action_space, self.num_envs)
+        mode = self.observation_mode
+        if isinstance(mode, tuple) and len(mode) == 2:
+            if not all(isinstance(space, Space) for space in mode):
+                raise TypeError(f"expected both elements of observation_mode to be spaces, got {list(map(type, mode))}")
+            self.observation_space, self.single_observation_space = mode
+        elif mode == "same":
+            self.single_observation_space = env.observation_space
+            self.observation_space = batch_space(env.observation_space, self.num_envs)
+        elif mode == "different":
+            others = []
+            for env_fn in self.env_fns[1:]:
+                other = env_fn()
+                others.append(other.observation_space)
+                other.close()
+            self.single_observation_space = env.observation_space
+            self.observation_space = batch_differing_spaces([env.observation_space, *others])
+        else:
+            raise ConfigError(
+                f"Invalid `observation_mode`, expected: 'same' or 'different' or tuple of single and batch observation "
+                f"space, actual got {mode}"
+            )
+        env.close()
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each environment."""
+        return self.get_attr("np_random_seed")
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generator of each environment, as it stands."""
+        return self.get_attr("np_random")
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the workers, in the order of their environments; none where everything is in this process."""
+        return self._pool.pids
+
+    # -- reset ---------------------------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin new episodes.
+
+        Args:
+            seed: A number *s*, which gives environment *i* the seed *s + i*, or one for each environment.
+            options: What the environments' ``reset`` is given; ``reset_mask``, bool (N,), says which of them to reset,
+                all others stay as they are.
+
+        Returns:
+            Observations and infos.
+        """
+        self.reset_async(seed, options)
+        return self.reset_wait()
+
+    def reset_async(
+        self, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> None:
+        """Begin a `reset` and come back at once."""
+        self._check_open()
+        seeds = self._seeds(seed)
+        if self._late:  # whoever resets has no use for what has come too late
+            with contextlib.suppress(Exception):
+                self._pool.settle()
+            self._late, self._asked = False, []
+        self._check_idle("reset_async")
+        options = None if options is None else dict(options)
+        mask = None
+        if options is not None and "reset_mask" in options:
+            mask = self._mask(options.pop("reset_mask"))
+        self._turns = [0, 0]
+        argument = {"mask": mask, "seeds": seeds, "options": options, **(self._memory.outgoing(0) or {})}
+        self._memory.remember(seeds, mask)
+        self._begin("reset", Op.RESET, 0, argument)
+
+    def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
+        """Wait for the `reset` that has been begun.
+
+        Args:
+            timeout: Seconds before `WorkerTimeoutError`, after which it may be waited for again.
+        """
+        answers = self._finish("reset", timeout)
+        return self._observe(answers, 0, self.num_envs), self._tell(answers, 0, self.num_envs)
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + env for env in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ConfigError(
+                f"If seeds are passed as a list the length must match num_envs={self.num_envs} but got "
+                f"length={len(seed)}."
+            )
+        return list(seed)
+
+    def _mask(self, mask: Any) -> BoolArray:
+        if not isinstance(mask, np.ndarray):
+            raise TypeError(f"`options['reset_mask']` must be a numpy array, got {type(mask)}")
+        if mask.shape != (self.num_envs,):
+            raise ConfigError(f"`options['reset_mask']` must have shape `({self.num_envs},)`, got {mask.shape}")
+        if mask.dtype != np.bool_:
+            raise TypeError(f"`options['reset_mask']` must have `dtype=np.bool_`, got {mask.dtype}")
+        if not mask.any():
+            raise ConfigError(
+                f"`options['reset_mask']` must contain a boolean array with at least one True value, got "
+                f"reset_mask={mask}"
+            )
+        return mask
+
+    def set_next_reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
+        envs: Sequence[int] | BoolArray | None = None,
+    ) -> None:
+        """Choose what the next reset of environments is given, also when it is an automatic one.
+
+        An explicit `reset` that names a seed or options of its own goes before. What has been chosen holds for one
+        reset; another choice before it takes its place.
+
+        Args:
+            seed: A number *s*, which gives environment *i* the seed *s + i*, or one for each of ``envs``.
+            options: For all of them, or one for each.
+            envs: Indices, or a mask over the batch; None for all.
+
+        Example:
+            >>> import gymnasium, vecbt
+            >>> envs = vecbt.SharedMemoryVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 4, num_workers=0)
+            >>> observations, infos = envs.reset(seed=0)
+            >>> envs.set_next_reset(seed=[7], envs=[2])
+            >>> while not infos.get("_reset_2", False):
+            ...     _, _, terminations, _, _ = envs.step([0, 0, 1, 0])
+            ...     if terminations[2]:
+            ...         observations, *_ = envs.step([0, 0, 0, 0])
+            ...         break
+            >>> observation, _ = gymnasium.make("CartPole-v1").reset(seed=7)
+            >>> (observations[2] == observation).all()
+            np.True_
+            >>> envs.close()
+        """
+        self._check_open()
+        chosen = _indices(envs, self.num_envs)
+        if isinstance(seed, int | np.integer):
+            seeds: Sequence[int | None] = [int(seed) + env for env in chosen]
+        else:
+            seeds = [None] * len(chosen) if seed is None else list(seed)
+        each = [options] * len(chosen) if options is None or isinstance(options, Mapping) else list(options)
+        for name, values in (("seed", seeds), ("options", each)):
+            if len(values) != len(chosen):
+                raise ConfigError(
+                    f"{name} must be one for all of {len(chosen)} environments or one for each, got {values}"
+                )
+        for env, its_seed, its_options in zip(chosen, seeds, each, strict=True):
+            choice = {"seed": its_seed, "options": None if its_options is None else dict(its_options)}
+            group = next(number for number, half in enumerate(self.halves) if half.start <= env < half.stop)
+            self._memory.choose(env, group, choice)
+
+    # -- step ----------------------------------------------------------------------------------------------------------
+
+    def step(self, actions: Any) -> StepResult:
+        """Take a step in every environment.
+
+        Returns:
+            Observations, rewards float64 (N,), terminations and truncations bool (N,), infos.
+
+        Raises:
+            TypeError: If ``actions`` are no batch.
+            ActionError: If they are not one for each environment.
+            WorkerDiedError: If a worker has died.
+            WorkerTimeoutError: If it takes longer than ``timeout``; the next call goes on from there.
+            Exception: Whatever an environment raises, with its index in the notes.
+        """
+        self._check_open()
+        self._check_idle("step_async")
+        argument = self._take_actions(actions, 0, self.num_envs, 0)
+        try:
+            answers = self._pool.step(argument)
+        except Exception:
+            self._log_failures()
+            raise
+        return self._results(answers, 0, self.num_envs)
+
+    def step_async(self, actions: Any) -> None:
+        """Begin a `step` and come back at once."""
+        self._check_open()
+        self._check_idle("step_async")
+        self._begin("step", Op.STEP, 0, self._take_actions(actions, 0, self.num_envs, 0))
+
+    def step_wait(self, timeout: float | None = None) -> StepResult:
+        """Wait for the `step` that has been begun.
+
+        Args:
+            timeout: Seconds before `WorkerTimeoutError`, after which it may be waited for again.
+        """
+        return self._results(self._finish("step", timeout), 0, self.num_envs)
+
+    def send(self, actions: Any) -> None:
+        """Begin a step of the half whose turn it is, while the other half may still be at its own.
+
+        The halves take turns, beginning with the first after every `reset`. Both may be under way at a time; `recv`
+        returns them in the same order. Without ``double_buffer`` the only half is the whole batch.
+
+        Args:
+            actions: For the environments of the half.
+
+        Example:
+            >>> import gymnasium, vecbt
+            >>> env_fns = [lambda: gymnasium.make("CartPole-v1")] * 4
+            >>> envs = vecbt.SharedMemoryVectorEnv(env_fns, num_workers=1, double_buffer=True)
+            >>> observations, _ = envs.reset(seed=0)
+            >>> for half in envs.halves:
+            ...     envs.send([0] * len(observations[half]))
+            >>> for _ in range(10):
+            ...     observations, rewards, terminations, truncations, infos = envs.recv()
+            ...     envs.send([1] * len(observations))  # what a policy makes of them, while the others step
+            >>> rewards.shape
+            (2,)
+            >>> envs.close()
+        """
+        self._check_open()
+        if self._late or any(call != "half" for call, _ in self._asked) or len(self._asked) == len(self.halves):
+            raise PendingCallError(
+                f"Calling `send` while waiting for {len(self._asked)} pending call(s) to complete: `recv` first.",
+                self._asked[0][0],
+            )
+        turn = self._turns[0] % len(self.halves)
+        half = self.halves[turn]
+        argument = self._take_actions(actions, half.start, half.stop, turn + 1)
+        self._begin("half", Op.STEP, turn + 1, argument)
+        self._turns[0] += 1
+
+    def recv(self, timeout: float | None = None) -> StepResult:
+        """Wait for the half that was sent first.
+
+        Args:
+            timeout: Seconds before `WorkerTimeoutError`, after which it may be waited for again.
+
+        Returns:
+            As `step`, for the environments of the half.
+        """
+        answers = self._finish("half", timeout, "recv", "send")
+        half = self.halves[self._turns[1] % len(self.halves)]
+        self._turns[1] += 1
+        return self._results(answers, half.start, half.stop)
+
+    def _take_actions(self, actions: Any, low: int, high: int, group: int) -> dict[str, Any] | None:
+        """Write actions where workers find them; returns what has to go along as a message."""
+        argument = self._memory.outgoing(group)
+        if self._action is not None:
+            with contextlib.suppress(ValueError, TypeError):  # of what numpy can make no array
+                if self._action.write(self._arrays, low, high, actions):
+                    return argument
+        elements = list(iterate(self.action_space, actions))
+        if len(elements) != high - low:
+            raise ActionError(f"expected {high - low} actions, one for each environment, got {len(elements)}")
+        return {**(argument or {}), "actions": elements, "first": low}
+
+    def _results(self, answers: Sequence[Any], low: int, high: int) -> StepResult:
+        arrays = self._arrays
+        return (
+            self._observe(answers, low, high),
+            arrays["rewards"][low:high].copy(),
+            arrays["terminations"][low:high].copy(),
+            arrays["truncations"][low:high].copy(),
+            self._tell(answers, low, high),
+        )
+
+    def _observe(self, answers: Sequence[Any], low: int, high: int) -> Any:
+        if self._observation is not None:
+            return self._observation.batch(self._arrays, low, high, self.copy)
+        for answer in answers:
+            for env, observation in answer["observations"]:
+                self._elements[env] = observation if self._pool.pids else deepcopy(observation)
+        whole = high - low == self.num_envs
+        space = self.single_observation_space
+        out: Any = self.observations if whole else create_empty_array(space, n=high - low, fn=np.zeros)
+        batch = concatenate(space, self._elements[low:high], out)
+        if whole:
+            self.observations = batch
+        return deepcopy(batch) if self.copy else batch
+
+    def _tell(self, answers: Sequence[Any], low: int, high: int) -> dict[str, Any]:
+        """The infos: what stands in the columns, final observations, and what has come as messages."""
+        infos = self._infos.read(low, high)
+        if self._final is not None:
+            mask = self._arrays["final_mask"][low:high]
+            if np.count_nonzero(mask):
+                final = np.full(high - low, None, object)
+                for place in np.flatnonzero(mask).tolist():
+                    final[place] = self._final.element(self._arrays, low + place)
+                infos["final_obs"], infos["_final_obs"] = final, mask.copy()
+        adder = self._adders[high - low]
+        for answer in answers:
+            for env, info in answer["infos"]:
+                if "final_obs" in info and info["final_obs"] is None:  # of an environment whose worker has died
+                    info["final_obs"] = self._elements[env]
+                infos = adder._add_info(infos, info, env - low)
+                self._memory.teach(self._infos.assign(info))
+        return infos
+
+    # -- everything else -----------------------------------------------------------------------------------------------
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of every environment, or read an attribute.
+
+        Args:
+            name: Of the method or attribute; wrappers are looked through.
+            *args: Of the method.
+            **kwargs: Of the method.
+
+        Returns:
+            What each environment has answered.
+        """
+        self.call_async(name, *args, **kwargs)
+        return self.call_wait()
+
+    def call_async(self, name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Begin a `call` and come back at once."""
+        self._check_open()
+        self._check_idle("call_async")
+        self._begin("call", Op.CALL, 0, ("call", (None, name, args, kwargs)))
+
+    def call_wait(self, timeout: float | None = None) -> tuple[Any, ...]:
+        """Wait for the `call` that has been begun.
+
+        Args:
+            timeout: Seconds before `WorkerTimeoutError`, after which it may be waited for again.
+        """
+        return _in_order(self._finish("call", timeout))
+
+    def call_on(
+        self, envs: Sequence[int] | BoolArray | None, name: str | Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> tuple[Any, ...]:
+        """Call a method or read an attribute of some environments, or run a function on them.
+
+        Args:
+            envs: Indices, or a mask over the batch; None for all.
+            name: Of the method or attribute; or a function, which runs in the workers on ``(env, *args, **kwargs)``.
+            *args: Of the method or function.
+            **kwargs: Of the method or function.
+
+        Returns:
+            What each of the environments has answered, in the order of ``envs``.
+        """
+        self._check_open()
+        self._check_idle("call_on")
+        chosen = _indices(envs, self.num_envs)
+        answers = self._pool.call("call", (chosen, name, args, kwargs))
+        by_env = dict(pair for part in answers for pair in part)
+        return tuple(by_env[env] for env in chosen)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of every environment."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute of every environment.
+
+        Args:
+            name: Of the attribute.
+            values: A list or tuple of one for each environment, or anything else for all.
+        """
+        self._check_open()
+        if not isinstance(values, list | tuple):
+            values = [values] * self.num_envs
+        if len(values) != self.num_envs:
+            raise ConfigError(
+                f"Values must be a list or tuple with length equal to the number of environments. Got `{len(values)}` "
+                f"values for {self.num_envs} environments."
+            )
+        self._check_idle("set_attr")
+        self._pool.call("set", (name, values))
+
+    def render(self) -> tuple[Any, ...] | None:
+        """What the environments have rendered."""
+        return self.call("render")
+
+    def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
+        """End the workers; called by `close`, which may be called again. Takes at most two seconds beyond ``timeout``.
+
+        Args:
+            timeout: Seconds to wait for a call that is still under way; it is given up otherwise.
+            terminate: Whether not to wait for it at all.
+        """
+        try:
+            if self._asked:
+                with contextlib.suppress(UserWarning):  # where warnings are errors
+                    logger.warn(
+                        f"Calling `close` while waiting for a pending call to `{self._asked[0][0]}` to complete."
+                    )
+                if timeout is not None and not terminate:
+                    with contextlib.suppress(Exception):
+                        self._pool.finish(timeout)
+        finally:
+            self._asked = []
+            self._pool.close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
+
+    def _check_idle(self, caller: str) -> None:
+        if self._asked:
+            call = self._asked[0][0]
+            raise PendingCallError(f"Calling `{caller}` while waiting for a pending call to `{call}` to complete", call)
+
+    def _begin(self, call: str, operation: int, group: int, argument: Any) -> None:
+        if not self._asked:
+            self._pool.settle()  # of a call that was interrupted
+        self._asked.append((call, group))
+        self._pool.begin(operation, group, argument)
+
+    def _finish(self, call: str, timeout: float | None, wait: str | None = None, begin: str | None = None) -> list[Any]:
+        self._check_open()
+        if not self._asked or self._asked[0][0] != call:
+            raise NoPendingCallError(
+                f"Calling `{wait or call + '_wait'}` without any prior call to `{begin or call + '_async'}`.", call
+            )
+        try:
+            answers = self._pool.finish(timeout)
+        except WorkerTimeoutError:
+            self._late = True
+            raise
+        except Exception:
+            self._asked.pop(0)
+            if call != "call":
+                self._log_failures()
+            raise
+        self._late = False
+        self._asked.pop(0)
+        return answers
+
+    def _log_failures(self) -> None:
+        """Say what every environment has raised, of which only the first can be raised here."""
+        if not self._pool.failures:
+            return
+        with contextlib.suppress(UserWarning):  # where warnings are errors
+            for env, error in self._pool.failures:
+                text = "".join(traceback.format_exception(error))
+                if isinstance(error.__cause__, RemoteTraceback):
+                    text = error.__cause__.args[0]
+                logger.error("Received the following error from Worker-%s - Shutting it down", env)
+                logger.error("%s", text)
+            logger.error("Raising the last exception back to the main process.")
+
+
+class _Memory:
+    """What workers have to be told, and told again when one of them takes the place of another.
+
+    Args:
+        num_envs: Environments.
+        groups: How many groups of them there are.
+    """
+
+    def __init__(self, num_envs: int, groups: int) -> None:
+        self.columns: Sequence[Column] = ()
+        self._seeds: list[int | None] = [None] * num_envs
+        self._choices: dict[int, Mapping[str, Any]] = {}
+        self._outgoing: list[dict[str, Any]] = [{} for _ in range(groups)]
+
+    def remember(self, seeds: Sequence[int | None], mask: BoolArray | None) -> None:
+        """Note the seeds that environments are given."""
+        for env, seed in enumerate(seeds):
+            if seed is not None and (mask is None or mask[env]):
+                self._seeds[env] = seed
+
+    def choose(self, env: int, group: int, choice: Mapping[str, Any]) -> None:
+        """Note what the next reset of an environment is to be given."""
+        self._choices[env] = choice
+        if choice["seed"] is not None:
+            self._seeds[env] = choice["seed"]
+        self._outgoing[group].setdefault("choices", {})[env] = choice
+
+    def teach(self, columns: Sequence[Column]) -> None:
+        """Note new columns of infos."""
+        if columns:
+            for outgoing in self._outgoing:
+                outgoing.setdefault("columns", []).extend(columns)
+
+    def outgoing(self, group: int) -> dict[str, Any] | None:
+        """What the slices of a group (counted from 1; 0 for all) have not been told yet; None for nothing."""
+        if group:
+            told, self._outgoing[group - 1] = self._outgoing[group - 1], {}
+            return told or None
+        told = {}
+        for outgoing in self._outgoing:
+            if outgoing:
+                told["choices"] = {**told.get("choices", {}), **outgoing.pop("choices", {})}
+                told["columns"] = outgoing.pop("columns", told.get("columns", ()))
+        return told or None
+
+    def __call__(self, bounds: Sequence[tuple[int, int]]) -> dict[str, Any]:
+        """What the slices of a new process need to know; see `vecbt.shm.pool.Recovery`."""
+        return {"columns": list(self.columns), "seeds": self._seeds, "choices": self._choices}
+
+
+class _Adder(VectorEnv[Any, Any, Any]):
+    """Lends the way in which Gymnasium puts the infos of environments together."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+
+
+def _count_workers(num_workers: int | None, max_concurrency: int | None, parent_share: bool) -> int:
+    if max_concurrency is not None and (
+        not isinstance(max_concurrency, int | np.integer) or isinstance(max_concurrency, bool) or max_concurrency < 1
+    ):
+        raise ConfigError(f"`max_concurrency` must be a positive integer or None, got {max_concurrency!r}.")
+    if num_workers is not None and (type(num_workers) is not int or num_workers < 0):
+        raise ConfigError(f"num_workers must be None, 0 (everything in the parent) or more, got {num_workers!r}")
+    workers = usable_cores() if num_workers is None else num_workers
+    if max_concurrency is not None and workers:
+        workers = max(0 if parent_share else 1, min(workers, int(max_concurrency) - parent_share))
+    return workers
+
+
+def _check(
+    num_envs: int, worker: Any, double_buffer: bool, timeout: float | None, on_worker_death: str, max_restarts: int
+) -> None:
+    if num_envs < 1 + double_buffer:
+        raise ConfigError(f"env_fns must be at least {1 + double_buffer} functions, got {num_envs}")
+    if worker is not None and not (isinstance(worker, type) and issubclass(worker, EnvSlice)):
+        raise ConfigError(
+            f"worker must be a class derived from vecbt.shm.env_slice.EnvSlice, got {worker!r}. A function for "
+            f"AsyncVectorEnv talks over pipes, one process for each environment; here a process has many, and no pipes"
+        )
+    if timeout is not None and not timeout > 0.0:
+        raise ConfigError(f"timeout must be a positive number of seconds or None, got {timeout!r}")
+    if on_worker_death not in WORKER_DEATHS:
+        raise UnknownNameError.of("on_worker_death", on_worker_death, WORKER_DEATHS)
+    if type(max_restarts) is not int or max_restarts < 1:
+        raise ConfigError(f"max_restarts must be a whole number of at least 1, got {max_restarts!r}")
+
+
+def _specs(n: int, *layouts: Layout | ActionLayout | None) -> dict[str, ArraySpec]:
+    specs = {
+        "rewards": ArraySpec((n,), "float64"),
+        "terminations": ArraySpec((n,), "bool"),
+        "truncations": ArraySpec((n,), "bool"),
+        "episodes": ArraySpec((n,), "int64"),  # since the environment was seeded
+        "states": ArraySpec((n,), "uint8"),
+        "choice_waits": ArraySpec((n,), "bool"),
+        "final_mask": ArraySpec((n,), "bool"),
+        **info_specs(n),
+    }
+    for each in layouts:
+        if each is not None:
+            specs |= each.specs
+    return specs
+
+
+def _indices(envs: Any, num_envs: int) -> list[int]:
+    """Indices of environments, given as such, as a mask or as None."""
+    if envs is None:
+        return list(range(num_envs))
+    given = np.asarray(envs)
+    if given.dtype == np.bool_ and given.shape == (num_envs,):
+        return np.flatnonzero(given).tolist()
+    if given.ndim != 1 or given.dtype.kind not in "iu" or not ((given >= -num_envs) & (given < num_envs)).all():
+        raise ConfigError(
+            f"envs must be indices below {num_envs}, a bool mask of length {num_envs} or None, got {envs!r}"
+        )
+    return [int(env) % num_envs for env in given]
+
+
+def _in_order(answers: Sequence[Sequence[tuple[int, Any]]]) -> tuple[Any, ...]:
+    pairs: Iterator[tuple[int, Any]] = (pair for part in answers for pair in part)
+    return tuple(answer for _, answer in sorted(pairs, key=lambda pair: pair[0]))
