@@ -30,6 +30,8 @@ TREE: dict[str, tuple[str, ...]] = {
     "LookAheadError": ("VecbtError", "IndexError"),
     "StrategyError": ("VecbtError", "RuntimeError"),
     "ClosedError": ("VecbtError", "RuntimeError"),
+    "SharedMemoryError": ("VecbtError", "MemoryError"),
+    "MessageError": ("VecbtError", "ValueError"),
     "WorkerError": ("VecbtError", "RuntimeError"),
     "WorkerDiedError": ("WorkerError",),
     "WorkerTimeoutError": ("WorkerError", "TimeoutError"),
@@ -64,7 +66,7 @@ def test_the_tree_in_the_documentation_is_the_tree() -> None:
         del path[depth:]
         if path:
             assert path[-1] in TREE[name]
-        for builtin in ("ValueError", "RuntimeError", "IndexError", "TimeoutError", "ImportError"):
+        for builtin in ("ValueError", "RuntimeError", "IndexError", "MemoryError", "TimeoutError", "ImportError"):
             inherited = builtin in TREE[name]
             assert (f"({builtin})" in line) == inherited, line
         path.append(name)

@@ -17,6 +17,8 @@ VecbtError
 ├── LookAheadError (IndexError)         a strategy reads a bar that is not there yet
 ├── StrategyError (RuntimeError)        a strategy does what an environment cannot allow
 ├── ClosedError (RuntimeError)          use after close()
+├── SharedMemoryError (MemoryError)     memory between processes that the system cannot provide
+├── MessageError (ValueError)           what came over a connection is no message
 ├── WorkerError (RuntimeError)          something went wrong in another process
 │   ├── WorkerDiedError                 it ended: exit code and likely cause
 │   └── WorkerTimeoutError (TimeoutError)
@@ -41,9 +43,11 @@ __all__ = [
     "EpisodeError",
     "FeatureError",
     "LookAheadError",
+    "MessageError",
     "MissingExtraError",
     "PriceError",
     "SamplingError",
+    "SharedMemoryError",
     "StrategyError",
     "TimestampError",
     "TooFewBarsError",
@@ -165,6 +169,14 @@ class StrategyError(VecbtError, RuntimeError):
 
 class ClosedError(VecbtError, RuntimeError):
     """Raised when something is used after it was closed."""
+
+
+class SharedMemoryError(VecbtError, MemoryError):
+    """Raised when the system cannot provide memory that processes are to share; the message says how much and why."""
+
+
+class MessageError(VecbtError, ValueError):
+    """Raised for bytes that are no message: malformed, too long, of an unknown kind, or with other fields than its."""
 
 
 class WorkerError(VecbtError, RuntimeError):
