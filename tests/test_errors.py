@@ -35,6 +35,7 @@ TREE: dict[str, tuple[str, ...]] = {
     "WorkerError": ("VecbtError", "RuntimeError"),
     "WorkerDiedError": ("WorkerError",),
     "WorkerTimeoutError": ("WorkerError", "TimeoutError"),
+    "ConformanceError": ("VecbtError", "AssertionError"),
     "MissingExtraError": ("VecbtError", "ImportError"),
 }
 CLASSES = [getattr(errors, name) for name in TREE]
@@ -66,7 +67,15 @@ def test_the_tree_in_the_documentation_is_the_tree() -> None:
         del path[depth:]
         if path:
             assert path[-1] in TREE[name]
-        for builtin in ("ValueError", "RuntimeError", "IndexError", "MemoryError", "TimeoutError", "ImportError"):
+        for builtin in (
+            "ValueError",
+            "RuntimeError",
+            "IndexError",
+            "MemoryError",
+            "TimeoutError",
+            "ImportError",
+            "AssertionError",
+        ):
             inherited = builtin in TREE[name]
             assert (f"({builtin})" in line) == inherited, line
         path.append(name)

@@ -37,6 +37,7 @@ EXACT: dict[str, set[str]] = {
         "RandomDomain",
         "SampleRules",
         "DataFeedServer",
+        "check_vector_env",
         "errors",
         "__version__",
     },
@@ -291,7 +292,9 @@ def test_every_setting_is_documented(cls: Any) -> None:
         assert re.search(rf"^ +{name}: \S", cls.__doc__, re.MULTILINE), name
 
 
-@pytest.mark.parametrize("function", [vecbt.make_vec, vecbt.TradingEnv, vecbt.DataFeedServer], ids=str)
+@pytest.mark.parametrize(
+    "function", [vecbt.make_vec, vecbt.TradingEnv, vecbt.DataFeedServer, vecbt.check_vector_env], ids=str
+)
 def test_every_argument_is_documented(function: Any) -> None:
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD:

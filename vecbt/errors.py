@@ -22,6 +22,7 @@ VecbtError
 ├── WorkerError (RuntimeError)          something went wrong in another process
 │   ├── WorkerDiedError                 it ended: exit code and likely cause
 │   └── WorkerTimeoutError (TimeoutError)
+├── ConformanceError (AssertionError)   an environment violates Gymnasium's contract, with the rule
 └── MissingExtraError (ImportError)     an optional dependency, and how to install it
 ```
 
@@ -38,6 +39,7 @@ __all__ = [
     "ClosedError",
     "ColumnError",
     "ConfigError",
+    "ConformanceError",
     "DataError",
     "DataFileError",
     "EpisodeError",
@@ -189,6 +191,10 @@ class WorkerDiedError(WorkerError):
 
 class WorkerTimeoutError(WorkerError, TimeoutError):
     """Raised when a process did not answer in time."""
+
+
+class ConformanceError(VecbtError, AssertionError):
+    """Raised when an environment violates a rule of Gymnasium's contract; the message names the rule."""
 
 
 class MissingExtraError(VecbtError, ImportError):
