@@ -150,7 +150,12 @@ class DataFeedServer:
             pipe = self._open_pipe()
             reply = self._ask(pipe, "_table", {"ctrl": "_get_table", **dataclasses.asdict(request)})
             descriptors = {name: self._talk(_receive_descriptor, pipe) for name, _ in _PARTS}
-            parts = {name: _map_part(cls, descriptors[name], reply[name]) for name, cls in _PARTS}
+            try:
+                parts = {name: _map_part(cls, descriptors.pop(name), reply[name]) for name, cls in _PARTS}
+            except BaseException:
+                for descriptor in descriptors.values():
+                    os.close(descriptor)
+                raise
             self._tables[request] = DataTable(**parts)
         return self._tables[request]
 

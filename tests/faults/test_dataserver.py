@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import mmap
 import os
 import pickle
 import random
@@ -20,7 +22,7 @@ import vecbt
 from tests.envs import MARKET, make, rollout
 from tests.faults.processes import BOUND, is_alive, needs_proc, wait_until
 from vecbt.data.store import DataStore
-from vecbt.errors import ClosedError, ColumnError, MessageError, WorkerDiedError, WorkerTimeoutError
+from vecbt.errors import ClosedError, ColumnError, MessageError, SharedMemoryError, WorkerDiedError, WorkerTimeoutError
 from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode
 
 KILLED = r"the data server \(process \d+\) was ended by SIGKILL \(exit code -9\)"
@@ -180,6 +182,20 @@ def test_an_error_in_the_data_comes_as_it_is(tmp_path: Path) -> None:
     with vecbt.DataFeedServer(str(data)) as server, pytest.raises(ColumnError, match="expected a number") as caught:
         server.wait_ready()
     assert (caught.value.source, caught.value.row, caught.value.column) == (str(data), 2, "close")
+
+
+@needs_proc
+def test_tables_that_cannot_be_mapped(server: vecbt.DataFeedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(mmap, "mmap", refuse)
+        with pytest.raises(SharedMemoryError, match=os.strerror(errno.ENOMEM)):
+            server.table(vecbt.dataserver._WHOLE)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(server.get_data() or ()) == 3_000
 
 
 def test_nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
