@@ -5,7 +5,6 @@ import importlib
 import importlib.metadata
 import inspect
 import os
-import pkgutil
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import gymnasium
 import pytest
 
 import vecbt
+from tests.modules import importable
 
 ROOT = Path(vecbt.__file__).parents[1]
 EXACT: dict[str, set[str]] = {
@@ -59,10 +59,19 @@ EXACT: dict[str, set[str]] = {
     "vecbt.strategy": {"Strategy"},
     "vecbt.dataserver": {"DataFeedServer"},
 }
-HEAVY = ("numba", "llvmlite", "backtrader", "pandas", "torch", "matplotlib", "tyro", "tqdm", "pyarrow")
-MODULES = sorted(
-    info.name for info in pkgutil.walk_packages(vecbt.__path__, "vecbt.") if not info.name.endswith(".__main__")
+HEAVY = (
+    "numba",
+    "llvmlite",
+    "backtrader",
+    "pandas",
+    "torch",
+    "stable_baselines3",
+    "matplotlib",
+    "tyro",
+    "tqdm",
+    "pyarrow",
 )
+MODULES = importable()
 
 
 def python(*arguments: str) -> str:
@@ -165,7 +174,7 @@ def test_an_import_pulls_in_nothing_heavy(code: str) -> None:
 def test_the_engine_needs_no_optional_dependency() -> None:
     code = """
 import sys
-for name in ("matplotlib", "tyro", "pyarrow", "torch"):
+for name in ("matplotlib", "tyro", "pyarrow", "stable_baselines3", "torch"):
     sys.modules[name] = None  # importing it fails
 import vecbt
 envs = vecbt.make_vec(vecbt.data.synthetic_market(100), num_envs=2, num_workers=0, episode_steps=5)
