@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
 import re
 import subprocess
 import sys
@@ -12,15 +11,11 @@ from pathlib import Path
 
 import pytest
 
-import vecbt
+from tests.modules import importable
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(vecbt.__path__, "vecbt.")
-    if module.name not in ("vecbt.__main__", "vecbt.shm.preload")
-)
+MODULES = [name for name in importable() if name != "vecbt.shm.preload"]
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 

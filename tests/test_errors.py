@@ -27,12 +27,18 @@ TREE: dict[str, tuple[str, ...]] = {
     "SamplingError": ("VecbtError", "ValueError"),
     "ActionError": ("VecbtError", "ValueError"),
     "EpisodeError": ("VecbtError", "RuntimeError"),
+    "SpaceMismatchError": ("VecbtError", "RuntimeError"),
+    "PendingCallError": ("VecbtError", "AlreadyPendingCallError"),
+    "NoPendingCallError": ("VecbtError", "NoAsyncCallError"),
     "LookAheadError": ("VecbtError", "IndexError"),
     "StrategyError": ("VecbtError", "RuntimeError"),
-    "ClosedError": ("VecbtError", "RuntimeError"),
+    "ClosedError": ("VecbtError", "ClosedEnvironmentError", "RuntimeError"),
+    "SharedMemoryError": ("VecbtError", "MemoryError"),
+    "MessageError": ("VecbtError", "ValueError"),
     "WorkerError": ("VecbtError", "RuntimeError"),
     "WorkerDiedError": ("WorkerError",),
-    "WorkerTimeoutError": ("WorkerError", "TimeoutError"),
+    "WorkerTimeoutError": ("WorkerError", "TimeoutError", "TimeoutError"),  # multiprocessing's and Python's
+    "ConformanceError": ("VecbtError", "AssertionError"),
     "MissingExtraError": ("VecbtError", "ImportError"),
 }
 CLASSES = [getattr(errors, name) for name in TREE]
@@ -64,7 +70,15 @@ def test_the_tree_in_the_documentation_is_the_tree() -> None:
         del path[depth:]
         if path:
             assert path[-1] in TREE[name]
-        for builtin in ("ValueError", "RuntimeError", "IndexError", "TimeoutError", "ImportError"):
+        for builtin in (
+            "ValueError",
+            "RuntimeError",
+            "IndexError",
+            "MemoryError",
+            "TimeoutError",
+            "ImportError",
+            "AssertionError",
+        ):
             inherited = builtin in TREE[name]
             assert (f"({builtin})" in line) == inherited, line
         path.append(name)

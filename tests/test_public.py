@@ -5,7 +5,6 @@ import importlib
 import importlib.metadata
 import inspect
 import os
-import pkgutil
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import gymnasium
 import pytest
 
 import vecbt
+from tests.modules import importable
 
 ROOT = Path(vecbt.__file__).parents[1]
 EXACT: dict[str, set[str]] = {
@@ -26,6 +26,7 @@ EXACT: dict[str, set[str]] = {
         "TradingVectorEnv",
         "TradingEnv",
         "Strategy",
+        "SharedMemoryVectorEnv",
         "EnvConfig",
         "Commission",
         "Slippage",
@@ -37,6 +38,7 @@ EXACT: dict[str, set[str]] = {
         "RandomDomain",
         "SampleRules",
         "DataFeedServer",
+        "check_vector_env",
         "errors",
         "__version__",
     },
@@ -58,10 +60,19 @@ EXACT: dict[str, set[str]] = {
     "vecbt.strategy": {"Strategy"},
     "vecbt.dataserver": {"DataFeedServer"},
 }
-HEAVY = ("numba", "llvmlite", "backtrader", "pandas", "torch", "matplotlib", "tyro", "tqdm", "pyarrow")
-MODULES = sorted(
-    info.name for info in pkgutil.walk_packages(vecbt.__path__, "vecbt.") if not info.name.endswith(".__main__")
+HEAVY = (
+    "numba",
+    "llvmlite",
+    "backtrader",
+    "pandas",
+    "torch",
+    "stable_baselines3",
+    "matplotlib",
+    "tyro",
+    "tqdm",
+    "pyarrow",
 )
+MODULES = importable()
 
 
 def python(*arguments: str) -> str:
@@ -164,7 +175,7 @@ def test_an_import_pulls_in_nothing_heavy(code: str) -> None:
 def test_the_engine_needs_no_optional_dependency() -> None:
     code = """
 import sys
-for name in ("matplotlib", "tyro", "pyarrow", "torch"):
+for name in ("matplotlib", "tyro", "pyarrow", "stable_baselines3", "torch"):
     sys.modules[name] = None  # importing it fails
 import vecbt
 envs = vecbt.make_vec(vecbt.data.synthetic_market(100), num_envs=2, num_workers=0, episode_steps=5)
@@ -291,7 +302,9 @@ def test_every_setting_is_documented(cls: Any) -> None:
         assert re.search(rf"^ +{name}: \S", cls.__doc__, re.MULTILINE), name
 
 
-@pytest.mark.parametrize("function", [vecbt.make_vec, vecbt.TradingEnv, vecbt.DataFeedServer], ids=str)
+@pytest.mark.parametrize(
+    "function", [vecbt.make_vec, vecbt.TradingEnv, vecbt.DataFeedServer, vecbt.check_vector_env], ids=str
+)
 def test_every_argument_is_documented(function: Any) -> None:
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD:

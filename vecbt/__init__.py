@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vecbt.kernels.layout import Asset, Row
     from vecbt.shm.vector_env import SharedMemoryVectorEnv
     from vecbt.strategy import Strategy
+    from vecbt.testing.vector_checker import check_vector_env
     from vecbt.vector import TradingVectorEnv, make_vec
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "SampleRules",
     "DataFeedServer",
     # everything else
+    "check_vector_env",
     "errors",
     "__version__",
 ]
@@ -65,6 +67,7 @@ _HOMES = {
     "Strategy": "vecbt.strategy",
     "TradingEnv": "vecbt.env",
     "TradingVectorEnv": "vecbt.vector",
+    "check_vector_env": "vecbt.testing.vector_checker",
     "make_vec": "vecbt.vector",
     "read_bars": "vecbt.data.reading.read",
 }

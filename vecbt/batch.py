@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, BoolArray, IntArray
-from vecbt.errors import ActionError, ConfigError, EpisodeError
+from vecbt.choices import Choices
+from vecbt.errors import ActionError, EpisodeError
 from vecbt.kernels.layout import Autoreset, Clock, Phase
 from vecbt.kernels.take import take_codes, take_weights
 from vecbt.plan import Plan
@@ -19,9 +20,6 @@ from vecbt.runner import Runner
 from vecbt.settings import check_unsigned
 
 __all__ = ["Batch"]
-
-_WORD = (1 << 64) - 1
-_SAMPLE_TYPES = {0: 0, 1: 1, "train": 0, "test": 1}
 
 
 class Batch:
@@ -40,12 +38,13 @@ class Batch:
 
     def __init__(self, plan: Plan, num_envs: int, runner: Runner, arrays: Mapping[str, AnyArray]) -> None:
         self.plan, self.num_envs, self.runner = plan, num_envs, runner
-        self.seeds: list[int | None] = [None] * num_envs
         self.arrays = arrays
+        self._next = Choices(plan.table.trials, arrays)
         self._phase: IntArray = arrays["clock"][:, Clock.PHASE]
         self._all = np.ones(num_envs, bool)
         self._all.setflags(write=False)
         self._broken = False
+        self._seeded = False  # every environment has a seed, or one that waits for its first reset
         self._started = False  # every environment has had its first reset
         self.any_ended = False
         self._choices = plan.action_space.n if isinstance(plan.action_space, spaces.Discrete) else 0
@@ -59,62 +58,65 @@ class Batch:
 
     # -- reset ---------------------------------------------------------------------------------------------------------
 
-    def reset(self, seeds: Sequence[int | None], mask: BoolArray | None, sample_type: object) -> None:
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        """The seed of each environment's present episode; None before the first reset."""
+        if not self._started:
+            return (None,) * self.num_envs
+        return tuple(low | high << 64 for low, high in self.arrays["seeds"].tolist())
+
+    def set_next_reset(self, envs: IntArray, seeds: Sequence[int | None], asked: IntArray) -> None:
+        """Say what the next reset of some environments is given, whatever brings it about.
+
+        Args:
+            envs: int64 (n,), the environments.
+            seeds: A seed for each of them, or None to leave it at what has been said before.
+            asked: int64 (3, n), their options, see `vecbt.choices.as_columns`.
+
+        Raises:
+            ConfigError: If a seed or an option is invalid.
+            EpisodeError: If an error has interrupted the environments.
+        """
+        self._check_whole()
+        new = _checked((env, seed) for env, seed in zip(envs.tolist(), seeds, strict=True) if seed is not None)
+        self._next.put_options(envs, self._next.check_options(envs, asked))
+        self._next.put_seeds(new)
+
+    def reset(self, seeds: Sequence[int | None], mask: BoolArray | None, asked: IntArray | None) -> None:
         """Begin new episodes.
 
         Args:
             seeds: A seed for each environment, or None to go on with its own.
             mask: Which environments to reset; None for all.
-            sample_type: 0 or ``"train"``, 1 or ``"test"``; None to keep it.
+            asked: int64 (3, N), the options of each, see `vecbt.choices.as_columns`; None for none.
 
         Raises:
-            ConfigError: If a seed or the sample type is invalid.
+            ConfigError: If a seed or an option is invalid.
         """
         chosen = self._all if mask is None else mask
         if (self._broken or not self._started) and not chosen.all():
             raise EpisodeError("environments that are not in reset_mask have no episode to go on with: reset all")
         # Everything is checked before anything is changed: a refused reset leaves the episodes as they are.
-        new = {
-            env: check_unsigned("seed", seed, bits=128)
-            for env, seed in enumerate(seeds)
-            if seed is not None and chosen[env]
-        }
-        kind = self._section(sample_type)
+        new = _checked((env, seed) for env, seed in enumerate(seeds) if seed is not None and chosen[env])
         if self._broken:
             self.runner.settle()
-        arrays = self.arrays
-        if kind is not None:
-            arrays["sample_type"][chosen] = kind
-        self._count_on(chosen, new)
-        arrays["mask"][:] = chosen
+        if asked is not None:
+            envs = np.flatnonzero(chosen)
+            self._next.put_options(envs, self._next.check_options(envs, asked[:, envs]))
+        self._next.put_seeds(new)
+        if not self._seeded:
+            unseeded = np.flatnonzero(~self._next.has_seed).tolist()
+            self._next.put_seeds({env: secrets.randbits(63) for env in unseeded})
+            self._seeded = True
+        self.arrays["mask"][:] = chosen
         self._broken = True
         self.runner.reset()
         self._broken = False
         self._started = True
 
-    def _section(self, sample_type: object) -> int | None:
-        """The rows that a sample type stands for: 0 training, 1 test; None to keep to those of before."""
-        if sample_type is None:
-            return None
-        kind = _SAMPLE_TYPES.get(sample_type) if isinstance(sample_type, int | str) else None
-        if kind is None:
-            raise ConfigError(f"sample_type must be 0 or 'train', 1 or 'test', got {sample_type!r}")
-        if kind == 1 and not self.plan.table.trials.sections[1][1]:
-            raise ConfigError("sample_type 'test' needs test rows: make the domain with a test_period")
-        return kind
-
-    def _count_on(self, chosen: BoolArray, new: dict[int, int]) -> None:
-        """Number the coming episodes; a seed starts the count again, and the first one is drawn where none is given."""
-        arrays = self.arrays
-        if not self._started:
-            for env in np.flatnonzero(chosen).tolist():
-                if self.seeds[env] is None and env not in new:
-                    new[env] = secrets.randbits(63)
-        arrays["clock"][chosen, Clock.EPISODE] += 1
-        for env, seed in new.items():
-            self.seeds[env] = seed
-            arrays["seeds"][env] = seed & _WORD, seed >> 64
-            arrays["clock"][env, Clock.EPISODE] = 0
+    def _check_whole(self) -> None:
+        if self._broken:
+            raise EpisodeError("an error has interrupted the environments in the middle of a call: reset() them all")
 
     # -- step ----------------------------------------------------------------------------------------------------------
 
@@ -137,8 +139,7 @@ class Batch:
 
     def advance(self) -> None:
         """Take a step with the actions that have been taken."""
-        if self._broken:
-            raise EpisodeError("an error has interrupted the environments in the middle of a call: reset() them all")
+        self._check_whole()
         if not self._started:
             raise EpisodeError("step() before reset(): call reset() first")
         if self.any_ended and self.plan.autoreset == Autoreset.DISABLED:
@@ -178,6 +179,10 @@ class Batch:
             of = f", asset {wrong % self._assets}" if self._assets > 1 else ""
             value = given.reshape(-1)[wrong].item()
             raise ActionError(f"action {value!r} of environment {wrong // self._assets}{of} is not in {allowed}")
+
+
+def _checked(seeds: Iterable[tuple[int, int]]) -> dict[int, int]:
+    return {env: check_unsigned(f"environment {env}'s seed", seed, bits=128) for env, seed in seeds}
 
 
 def _some(numbers: list[int]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 import socket
@@ -13,11 +12,11 @@ from multiprocessing import util
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vecbt import errors
 from vecbt.data.sample import Sample, draw_sample
 from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumns
 from vecbt.data.store import DataStore, TableRequest
-from vecbt.errors import ClosedError, ConfigError, DataError, WorkerDiedError, WorkerTimeoutError
+from vecbt.errors import ClosedError, ConfigError, MessageError, WorkerDiedError, WorkerTimeoutError
+from vecbt.messages import REPLIES, REQUESTS, decode, encode, encode_error, raise_error
 from vecbt.shm.arena import Arena, ArraySpec
 from vecbt.shm.byvalue import ByValue
 from vecbt.shm.process import behave_as_child, describe_exit, get_context, start_process
@@ -124,7 +123,7 @@ class DataFeedServer:
         if not self._ready:
             pipe = self._open_pipe()
             if pipe.poll(timeout):
-                self._receive(pipe)
+                self._receive(pipe, "_ready")
                 self._ready = True
         return self._ready
 
@@ -149,9 +148,14 @@ class DataFeedServer:
         if request not in self._tables:
             self.wait_ready()
             pipe = self._open_pipe()
-            reply = self._ask(pipe, {"ctrl": "_get_table", **dataclasses.asdict(request)})
+            reply = self._ask(pipe, "_table", {"ctrl": "_get_table", **dataclasses.asdict(request)})
             descriptors = {name: self._talk(_receive_descriptor, pipe) for name, _ in _PARTS}
-            parts = {name: _map_part(cls, descriptors[name], reply[name]) for name, cls in _PARTS}
+            try:
+                parts = {name: _map_part(cls, descriptors.pop(name), reply[name]) for name, cls in _PARTS}
+            except BaseException:
+                for descriptor in descriptors.values():
+                    os.close(descriptor)
+                raise
             self._tables[request] = DataTable(**parts)
         return self._tables[request]
 
@@ -178,7 +182,7 @@ class DataFeedServer:
     def get_info(self) -> dict[str, Any]:
         """Facts about the data: name, columns, number of bars, first and last time, interval, training rows."""
         self.wait_ready()
-        return self._ask(self._open_pipe(), {"ctrl": "_get_info"})
+        return self._ask(self._open_pipe(), "_info", {"ctrl": "_get_info"})
 
     def stop(self) -> None:
         """End the process; what it has shared lives on with those who map it. May be called again."""
@@ -191,14 +195,18 @@ class DataFeedServer:
             raise ClosedError("the data server is not running: start() it, or make a new one after stop()")
         return self._pipe
 
-    def _ask(self, pipe: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
-        self._talk(_send, pipe, message)
-        return self._receive(pipe)
+    def _ask(self, pipe: Connection, expected: str, message: Mapping[str, Any]) -> dict[str, Any]:
+        self._talk(pipe.send_bytes, encode(message, REQUESTS))
+        return self._receive(pipe, expected)
 
-    def _receive(self, pipe: Connection) -> dict[str, Any]:
-        reply: dict[str, Any] = json.loads(self._talk(pipe.recv_bytes))
-        if "error" in reply:
-            _raise(reply)
+    def _receive(self, pipe: Connection, expected: str) -> dict[str, Any]:
+        """What a reply says; raises what an error reply tells of."""
+        reply = decode(self._talk(pipe.recv_bytes), REPLIES)
+        kind = reply.pop("ctrl")
+        if kind == "_error":
+            raise_error(reply)
+        if kind != expected:
+            raise MessageError(f"expected {expected} from the data server, got {kind}")
         return reply
 
     def _talk(self, call: Callable[..., _T], *arguments: Any) -> _T:
@@ -224,33 +232,26 @@ class DataFeedServer:
         try:
             store = DataStore(self.dataset)
         except Exception as error:
-            _send(pipe, _error_message(error))
+            pipe.send_bytes(encode_error(error))
             return
         logger.info("data server %s: %s bars in %.2f s", self.task, len(store.bars), time.perf_counter() - begun)
-        _send(pipe, {"ready": True})
+        _reply(pipe, {"ctrl": "_ready"})
         while True:
             try:
-                message = json.loads(pipe.recv_bytes())
+                data = pipe.recv_bytes()
             except (EOFError, OSError):
                 return
-            if message.get("ctrl") == "_stop":
-                return
             try:
-                self._answer(store, pipe, message)
+                request = decode(data, REQUESTS)
+                control = request.pop("ctrl")
+                if control == "_stop":
+                    return
+                if control == "_get_info":
+                    _reply(pipe, {"ctrl": "_info", **store.info()})
+                else:
+                    _reply_table(pipe, store.table(TableRequest.from_json(request)))
             except Exception as error:
-                _send(pipe, _error_message(error))
-
-    def _answer(self, store: DataStore, pipe: Connection, message: dict[str, Any]) -> None:
-        control = message.pop("ctrl", None)
-        if control == "_get_table":
-            table = store.table(TableRequest.from_json(message))
-            _send(pipe, {name: _describe_part(getattr(table, name)) for name, _ in _PARTS})
-            for name, _ in _PARTS:
-                _send_descriptor(pipe, getattr(table, name).arena)
-        elif control == "_get_info":
-            _send(pipe, store.info())
-        else:
-            raise ConfigError(f"unknown request {control!r}; known: _get_table, _get_info, _stop")
+                pipe.send_bytes(encode_error(error))
 
 
 _WHOLE = TableRequest(features=(), normalize=None, window=0, warmup=1, steps=None, skip=1)
@@ -262,15 +263,21 @@ def _serve(server: ByValue, pipe: Connection) -> None:
     server.load().run(pipe)
 
 
-def _send(pipe: Connection, message: Mapping[str, Any]) -> None:
-    pipe.send_bytes(json.dumps(message).encode())
+def _reply(pipe: Connection, message: Mapping[str, Any]) -> None:
+    pipe.send_bytes(encode(message, REPLIES))
+
+
+def _reply_table(pipe: Connection, table: DataTable) -> None:
+    _reply(pipe, {"ctrl": "_table", **{name: _describe_part(getattr(table, name)) for name, _ in _PARTS}})
+    for name, _ in _PARTS:
+        _send_descriptor(pipe, getattr(table, name).arena)
 
 
 def _end(process: Any, pipe: Connection) -> None:
     """End a server: by agreement, else by force."""
     try:
         with contextlib.suppress(OSError):
-            _send(pipe, {"ctrl": "_stop"})
+            pipe.send_bytes(encode({"ctrl": "_stop"}, REQUESTS))
         process.join(0.5)
     finally:
         if process.is_alive():
@@ -306,20 +313,3 @@ def _map_part(cls: type[Any], descriptor: int, description: dict[str, Any]) -> A
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-
-
-def _error_message(error: Exception) -> dict[str, Any]:
-    message: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
-    if isinstance(error, DataError):
-        message |= {"message": error.message, "source": error.source, "row": error.row, "column": error.column}
-    return message
-
-
-def _raise(reply: dict[str, Any]) -> None:
-    """Raise the server's error here."""
-    cls = getattr(errors, reply["error"], None)
-    if isinstance(cls, type) and issubclass(cls, DataError):
-        raise cls(reply["message"], source=reply["source"], row=reply["row"], column=reply["column"])
-    if isinstance(cls, type) and issubclass(cls, errors.VecbtError):
-        raise cls(reply["message"])
-    raise errors.WorkerError(f"the data server failed: {reply['error']}: {reply['message']}")

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from vecbt.choices import as_columns
 from vecbt.config import EnvConfig
 from vecbt.errors import ActionError, ClosedError, EpisodeError, UnknownNameError
 from vecbt.kernels.layout import Autoreset
@@ -26,6 +27,9 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         engine: See `vecbt.make_vec`.
         render_mode: None.
         **env_config: The fields of `vecbt.EnvConfig`.
+
+    Attributes:
+        num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``.
 
     Example:
         >>> import gymnasium, vecbt
@@ -62,6 +66,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self.config: EnvConfig = plan.config
         self.observation_space = plan.observation_space
         self.action_space = plan.action_space
+        self.num_trials = plan.table.trials.counts
         self._closed = self._ended = False
         # Whether infos are the columns of a single asset and nothing else.
         self._shows_columns = self.config.infos == "full" and plan.assets == 1 and not plan.info_keys
@@ -71,20 +76,18 @@ class TradingEnv(gymnasium.Env[Any, Any]):
 
         Args:
             seed: Seed of the draws of episodes; without one the count of episodes goes on.
-            options: ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time.
+            options: ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time; ``trial`` and ``start``:
+                which episode it is, see `vecbt.vector.TradingVectorEnv.set_next_reset`.
 
         Returns:
             Observation and info.
         """
         self._check_open()
-        options = dict(options or {})
-        for name in options:
-            if name != "sample_type":
-                raise UnknownNameError.of("reset option", name, ["sample_type"])
+        asked = as_columns(options, 1) if options else None
         super().reset(seed=seed)
         if seed is None and self._batch.seeds[0] is None:
             seed = self.np_random_seed  # drawn by Gymnasium
-        self._batch.reset([seed], None, options.get("sample_type"))
+        self._batch.reset([seed], None, asked)
         self._ended = False
         results = self._batch.results
         return self._first(results.observation()), _unbatched(results.infos(False, np.ones(1, bool)))

@@ -20,9 +20,12 @@ VecbtError
 ├── LookAheadError (IndexError)         a strategy reads a bar that is not there yet
 ├── StrategyError (RuntimeError)        a strategy does what an environment cannot allow
 ├── ClosedError (RuntimeError)          use after close() (Gymnasium's ClosedEnvironmentError too)
+├── SharedMemoryError (MemoryError)     memory between processes that the system cannot provide
+├── MessageError (ValueError)           what came over a connection is no message
 ├── WorkerError (RuntimeError)          something went wrong in another process
 │   ├── WorkerDiedError                 it ended: exit code and likely cause
 │   └── WorkerTimeoutError (TimeoutError)   no answer in time (multiprocessing's TimeoutError too)
+├── ConformanceError (AssertionError)   an environment violates Gymnasium's contract, with the rule
 └── MissingExtraError (ImportError)     an optional dependency, and how to install it
 ```
 
@@ -42,16 +45,19 @@ __all__ = [
     "ClosedError",
     "ColumnError",
     "ConfigError",
+    "ConformanceError",
     "DataError",
     "DataFileError",
     "EpisodeError",
     "FeatureError",
     "LookAheadError",
+    "MessageError",
     "MissingExtraError",
     "NoPendingCallError",
     "PendingCallError",
     "PriceError",
     "SamplingError",
+    "SharedMemoryError",
     "SpaceMismatchError",
     "StrategyError",
     "TimestampError",
@@ -194,6 +200,14 @@ class ClosedError(VecbtError, ClosedEnvironmentError, RuntimeError):
     """Raised when something is used after it was closed."""
 
 
+class SharedMemoryError(VecbtError, MemoryError):
+    """Raised when the system cannot provide memory that processes are to share; the message says how much and why."""
+
+
+class MessageError(VecbtError, ValueError):
+    """Raised for bytes that are no message: malformed, too long, of an unknown kind, or with other fields than its."""
+
+
 class WorkerError(VecbtError, RuntimeError):
     """Raised when something went wrong in another process, with that process's traceback in the message or cause."""
 
@@ -204,6 +218,10 @@ class WorkerDiedError(WorkerError):
 
 class WorkerTimeoutError(WorkerError, multiprocessing.TimeoutError, TimeoutError):
     """Raised when a process did not answer in time."""
+
+
+class ConformanceError(VecbtError, AssertionError):
+    """Raised when an environment violates a rule of Gymnasium's contract; the message names the rule."""
 
 
 class MissingExtraError(VecbtError, ImportError):

@@ -27,7 +27,9 @@ _INFOS = (
     "position_price",
     "order_status",
 )
-_WHOLE_STATS = [int(stat) for stat in (Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END)]
+_WHOLE_STATS = [
+    int(stat) for stat in (Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END, Stat.TRIAL)
+]
 _STAT_MASKS = ["_" + stat.name.lower() for stat in Stat]
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from vecbt.arrays import IntArray
 from vecbt.batch import Batch
+from vecbt.choices import EPISODE_OPTIONS, as_columns
 from vecbt.errors import ClosedError, ConfigError, UnknownNameError
 from vecbt.kernels.layout import Autoreset
 
 __all__ = ["TradingVectorEnv", "make_vec"]
 
-_OPTIONS = ("reset_mask", "sample_type")
+_OPTIONS = ("reset_mask", *EPISODE_OPTIONS)
 
 
 def make_vec(
@@ -110,6 +112,9 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     **Lifetime.** Rewards and flags are always the caller's. Observations and info columns are too, unless ``copy`` is
     False: then they are views of the buffers, which the next call of `step` or `reset` overwrites. What is returned of
     ended episodes (``episode_stats``, ``final_obs``, ``final_info``) is the caller's, with zeros in all other rows.
+
+    Attributes:
+        num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
@@ -126,6 +131,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self.render_mode = None
         self.config = plan.config
         self.feature_names = plan.table.features.names if plan.config.window else ()
+        self.num_trials = plan.table.trials.counts
 
     @property
     def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
@@ -154,7 +160,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             seed: A number *s*, which gives environment *i* the seed *s + i*, or one for each environment. A seed
                 starts an environment's count of episodes again; without one it goes on.
             options: ``reset_mask``, bool (N,): the environments to reset, all others stay as they are;
-                ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time.
+                ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time; ``trial`` and ``start``: what
+                `set_next_reset` says of them, a number or one for each of N environments.
 
         Returns:
             Observations and infos.
@@ -175,20 +182,86 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
                     f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one True, got "
                     f"{mask.dtype} {mask.shape}"
                 )
-        self._batch.reset(self._seeds(seed), mask, options.get("sample_type"))
+        options.pop("reset_mask", None)
+        asked = as_columns(options, self.num_envs) if options else None
+        self._batch.reset(_seeds(seed, range(self.num_envs)), mask, asked)
         results = self._batch.results
         return results.observation(), results.infos(False, self._batch_mask(mask))
 
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-            return [int(seed) + env for env in range(self.num_envs)]
-        if not isinstance(seed, Sequence | np.ndarray) or len(seed) != self.num_envs:
+    def set_next_reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
+        envs: Any = None,
+    ) -> None:
+        """Say what the next reset of environments is given, while their episodes run.
+
+        It makes no difference whether the episode's end brings that reset about or a call of `reset`, whose own seed
+        and options go before. In the mode SAME_STEP an episode that ends has its reset in the same step: say before
+        that step what the reset is given. A later call replaces what was said and has not been used, name by name.
+
+        Args:
+            seed: A number *s*, which gives environment *i* the seed *s + i*, or one for each of ``envs``; None leaves
+                it. With it the environment's count of episodes starts again.
+            options: For all of ``envs``, or one dictionary for each of them.
+
+                ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time. A change drops a trial and a
+                start that were chosen before.
+
+                ``trial``: number of the trial among those of its sample type, see ``num_trials``; for one episode. If
+                no start is chosen, it is drawn as if the trial had been. None takes back a trial and a start.
+
+                ``start``: row of the data set for the first observation, for one episode; with a trial, unless there
+                is only one. The rules for episodes of a domain do not bind it. None takes it back.
+
+                ``trial`` and ``start`` may be numbers or one for each of ``envs``.
+            envs: Indices of environments, or a bool array (N,), which may be without any; None for all.
+
+        Raises:
+            ConfigError: If a seed or an option is invalid; names the environment and what is valid. Nothing is
+                changed then.
+
+        Example:
+            A curriculum, one trial after the other, of which every environment that has ended takes the next:
+
+            >>> import numpy as np, vecbt
+            >>> market = vecbt.data.synthetic_market(3_000, seed=0)
+            >>> domain = vecbt.RandomDomain(market, trial=vecbt.SampleRules(duration=500))
+            >>> envs = vecbt.make_vec(domain, num_envs=2, episode_steps=10)
+            >>> envs.num_trials
+            {'train': 2501, 'test': 0}
+            >>> observations, infos = envs.reset(seed=0, options={"trial": [0, 1]})
+            >>> following, seen = 2, []
+            >>> while len(seen) < 6:
+            ...     _, _, terminations, truncations, infos = envs.step(envs.action_space.sample())
+            ...     ended = terminations | truncations
+            ...     if ended.any():
+            ...         seen += infos["episode_stats"]["trial"][ended].tolist()
+            ...         envs.set_next_reset(options={"trial": following + np.arange(ended.sum())}, envs=ended)
+            ...         following += ended.sum()
+            >>> seen
+            [0, 1, 2, 3, 4, 5]
+            >>> envs.close()
+        """
+        self._check_open()
+        chosen = self._indices(envs)
+        asked = as_columns({} if options is None else options, len(chosen))
+        self._batch.set_next_reset(chosen, _seeds(seed, chosen.tolist()), asked)
+
+    def _indices(self, envs: Any) -> IntArray:
+        if envs is None:
+            return np.arange(self.num_envs)
+        given = np.atleast_1d(envs)
+        if given.dtype == bool and given.shape == (self.num_envs,):
+            return np.flatnonzero(given)
+        whole = given.dtype.kind in "iu" or not given.size
+        if not whole or given.ndim > 1 or len(set(given.tolist()) & set(range(self.num_envs))) < given.size:
             raise ConfigError(
-                f"seed must be a whole number or one for each of {self.num_envs} environments, got {seed!r}"
+                f"envs must be indices from 0 to {self.num_envs - 1}, each once, or a bool array of shape "
+                f"({self.num_envs},), got {envs!r}"
             )
-        return list(seed)
+        return given.astype(np.int64)
 
     def _batch_mask(self, mask: Any) -> Any:
         everything = np.ones(self.num_envs, bool) if mask is None else mask.copy()
@@ -221,3 +294,13 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     def _check_open(self) -> None:
         if self.closed:
             raise ClosedError("the environments have been closed; make new ones")
+
+
+def _seeds(seed: int | Sequence[int | None] | None, envs: Sequence[int]) -> Sequence[int | None]:
+    if seed is None:
+        return [None] * len(envs)
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        return [int(seed) + env for env in envs]
+    if not isinstance(seed, Sequence | np.ndarray) or len(seed) != len(envs):
+        raise ConfigError(f"seed must be a whole number or one for each of {len(envs)} environments, got {seed!r}")
+    return list(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -245,6 +246,29 @@ def test_help_of_the_module(tmp_path: Path) -> None:
     done = command("--help", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: vecbt")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", [["check", "few.csv"], ["--help"]], ids=" ".join)
+def test_a_reader_that_has_seen_enough(tmp_path: Path, arguments: list[str], unbuffered: str) -> None:
+    """As in ``vecbt check FILE | head``; the pipe is closed before there is anything to read."""
+    (tmp_path / "few.csv").write_text(f"date,open,high,low,close\n{GOOD}\n", encoding="utf-8")
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "vecbt", *arguments],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(Path(vecbt.__file__).parents[1]), "PATH": "", "PYTHONUNBUFFERED": unbuffered},
+            stdout=ours,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.parametrize("arguments", [[], ["dmeo"], ["check"], ["demo", "--num-env", "2"], ["demo", "--steps", "x"]])

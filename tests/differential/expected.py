@@ -320,6 +320,7 @@ class Episode:
             "episode": self.number,
             "start": self.start,
             "end": self.bar,
+            "trial": 0,  # all rows are the only one
         }
 
     def _observation(self, account: Account) -> dict[str, np.ndarray]:

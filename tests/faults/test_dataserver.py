@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import mmap
 import os
+import pickle
+import random
 import signal
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +21,9 @@ import pytest
 import vecbt
 from tests.envs import MARKET, make, rollout
 from tests.faults.processes import BOUND, is_alive, needs_proc, wait_until
-from vecbt.errors import ClosedError, WorkerDiedError, WorkerTimeoutError
+from vecbt.data.store import DataStore
+from vecbt.errors import ClosedError, ColumnError, MessageError, SharedMemoryError, WorkerDiedError, WorkerTimeoutError
+from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode
 
 KILLED = r"the data server \(process \d+\) was ended by SIGKILL \(exit code -9\)"
 
@@ -108,6 +117,114 @@ def test_a_request_that_fails_does_not_end_it(server: vecbt.DataFeedServer) -> N
     envs.reset(seed=0)
     envs.close()
     assert server.get_info()["bars"] == 3_000
+
+
+INFO = encode({"ctrl": "_get_info"}, REQUESTS)
+
+
+def converse(server: vecbt.DataFeedServer, data: bytes) -> dict[str, Any]:
+    """Send bytes as they are; the reply."""
+    pipe = server._open_pipe()
+    pipe.send_bytes(data)
+    assert pipe.poll(BOUND)
+    return decode(pipe.recv_bytes(), REPLIES)
+
+
+def test_bytes_that_are_no_message_do_not_end_it(server: vecbt.DataFeedServer) -> None:
+    generator = random.Random(5)
+    junk = [generator.randbytes(generator.randrange(200)) for _ in range(200)]
+    junk += [b"", b"null", b"[]", b"{}", b'{"ctrl": []}', b'{"ctrl": "_get_table"}', b'{"ctrl": "_ready"}']
+    junk += [b"[" * 200_000, b"9" * 200_000, b" " * (LIMIT + 1), pickle.dumps({"ctrl": "_stop"})]
+    for _ in range(200):
+        changed = bytearray(INFO)
+        changed[generator.randrange(len(INFO))] ^= 1 << generator.randrange(8)
+        junk.append(bytes(changed))
+    for data in junk:
+        assert converse(server, data)["error"] == "MessageError", data[:100]
+    assert converse(server, INFO)["bars"] == 3_000
+    envs = make(2, data=server)
+    envs.reset(seed=0)
+    envs.close()
+
+
+def test_requests_that_cannot_be_met_do_not_end_it(server: vecbt.DataFeedServer) -> None:
+    large = (1 << 63) - 1
+    whole = {
+        "ctrl": "_get_table",
+        "features": [],
+        "normalize": None,
+        "window": 0,
+        "warmup": 1,
+        "steps": None,
+        "skip": 1,
+    }
+    for change in (
+        {"window": large},
+        {"warmup": large},
+        {"steps": large, "skip": large},
+        {"window": 1, "features": ["\udcff"]},
+        {"window": 1, "features": ["(" * 5000 + "close" + ")" * 5000]},
+        {"window": 1, "features": [f"sma({large})"]},
+    ):
+        assert converse(server, encode(whole | change, REQUESTS))["ctrl"] == "_error", change
+    assert server.get_info()["bars"] == 3_000
+
+
+def test_a_reply_that_is_none_of_the_expected(server: vecbt.DataFeedServer) -> None:
+    server._open_pipe().send_bytes(INFO)
+    with pytest.raises(MessageError, match="expected _table from the data server, got _info"):
+        server.table(vecbt.dataserver._WHOLE)
+
+
+def test_an_error_in_the_data_comes_as_it_is(tmp_path: Path) -> None:
+    data = tmp_path / "x.csv"
+    data.write_text("date,open,high,low,close\n2024-01-02,1,2,1,abc\n", encoding="utf-8")
+    with vecbt.DataFeedServer(str(data)) as server, pytest.raises(ColumnError, match="expected a number") as caught:
+        server.wait_ready()
+    assert (caught.value.source, caught.value.row, caught.value.column) == (str(data), 2, "close")
+
+
+@needs_proc
+def test_tables_that_cannot_be_mapped(server: vecbt.DataFeedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(mmap, "mmap", refuse)
+        with pytest.raises(SharedMemoryError, match=os.strerror(errno.ENOMEM)):
+            server.table(vecbt.dataserver._WHOLE)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(server.get_data() or ()) == 3_000
+
+
+def test_nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("something is pickled")
+
+    def session(server: vecbt.DataFeedServer) -> None:
+        assert server.get_info()["bars"] == 3_000
+        assert len(server.get_data() or ()) == 3_000
+        make(2, data=server).close()
+        with pytest.raises(vecbt.errors.UnknownNameError):
+            make(2, data=server, features=("closs",))
+
+    # What has been compiled comes from a cache on disk, which is pickled: all of it has to be in this process before.
+    DataStore(MARKET).table(vecbt.dataserver._WHOLE)
+    with vecbt.DataFeedServer(MARKET, context="fork") as server:
+        server.wait_ready()
+        session(server)
+    for module, names in {
+        pickle: ("load", "loads", "Unpickler", "dump", "dumps", "Pickler"),
+        ForkingPickler: ("loads", "dumps", "dump"),
+        Connection: ("recv", "send"),
+    }.items():
+        for name in names:
+            monkeypatch.setattr(module, name, refuse)
+    # A forked process inherits all of this.
+    with vecbt.DataFeedServer(MARKET, context="fork") as server:
+        server.wait_ready()
+        session(server)
 
 
 @needs_proc

@@ -169,6 +169,11 @@ class TrialColumns:
             arena.arrays[name][...] = array
         return cls(arena, table.sections, table.shapes, lookback, bars)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of trials of each sample type."""
+        return {kind: count for kind, (_, count) in zip(("train", "test"), self.sections, strict=True)}
+
 
 @dataclasses.dataclass(frozen=True)
 class DataTable:

@@ -100,6 +100,8 @@ actions = field("actions", "float64", 2)  # (N, K) codes or weights
 mask = field("mask", "bool", 1)  # (N,) which environments to reset
 sample_type = field("sample_type", "int8", 1)  # (N,) 0 train, 1 test
 seeds = field("seeds", "uint64", 2)  # (N, 2)
+choices = field("choices", "int64", 2)  # (N, len(Choice)) of the next episode; the reset that begins it sets it to 0
+next_seeds = field("next_seeds", "uint64", 2)  # (N, 2) where the choice is a seed
 # State.
 clock = field("clock", "int64", 2)  # (N, len(Clock))
 rows = field("rows", "float64", 2)  # (N, R) account rows

@@ -10,7 +10,7 @@ from vecbt.kernels import block as b
 from vecbt.kernels._jit import helper
 from vecbt.kernels.account import mark_bar, open_account, summarize
 from vecbt.kernels.actions import clear_queue
-from vecbt.kernels.layout import Asset, Clock, Param, Phase, Reason, RewardKind, Row, Setting, Stat, Track
+from vecbt.kernels.layout import Asset, Choice, Clock, Param, Phase, Reason, RewardKind, Row, Setting, Stat, Track
 from vecbt.kernels.observe import write_observation
 from vecbt.kernels.reward import log_return, profit, sample_bar, stateful_reward
 from vecbt.kernels.sampling import draw_episode
@@ -21,14 +21,27 @@ _SECOND = 1_000_000_000
 
 
 @helper
+def _count_on(block: int, e: int) -> None:
+    """Number environment ``e``'s next episode; a seed that waits for it starts the count again."""
+    clock, choice, seed = b.clock(block)[e], b.choices(block)[e], b.seeds(block)[e]
+    clock[Clock.EPISODE] += 1
+    if choice[Choice.SEED] != 0:
+        choice[Choice.SEED] = 0
+        clock[Clock.EPISODE] = 0
+        for word in range(seed.shape[0]):
+            seed[word] = b.next_seeds(block)[e, word]
+
+
+@helper
 def open_episode(block: int, e: int) -> None:
-    """Draw environment ``e``'s episode and set everything but the broker to its start."""
+    """Begin environment ``e``'s next episode, chosen or drawn; sets everything but the broker to its start."""
+    _count_on(block, e)
     clock, settings, params = b.clock(block)[e], b.settings(block), b.params(block)
     if b.sample_type(block)[e] == 0:
         first_trial, trial_count = settings[Setting.TRAIN_FIRST], settings[Setting.TRAIN_COUNT]
     else:
         first_trial, trial_count = settings[Setting.TEST_FIRST], settings[Setting.TEST_COUNT]
-    bars, seed = settings[Setting.BARS], b.seeds(block)[e]
+    bars, seed, choice = settings[Setting.BARS], b.seeds(block)[e], b.choices(block)[e]
     trial, start, end = draw_episode(
         seed[0],
         seed[1],
@@ -41,13 +54,16 @@ def open_episode(block: int, e: int) -> None:
         params[Param.TRIAL_ALPHA.value :],
         settings[Setting.LOOKBACK],
         bars,
+        choice[Choice.TRIAL] - 1,
+        choice[Choice.START] - 1,
     )
+    choice[Choice.TRIAL] = choice[Choice.START] = 0
     clock[Clock.PHASE] = Phase.RUNNING
     clock[Clock.BAR] = start
     clock[Clock.START] = start
     clock[Clock.END] = end
     clock[Clock.STEP] = 0
-    clock[Clock.TRIAL] = trial
+    clock[Clock.TRIAL] = trial - first_trial
     clock[Clock.REASON] = Reason.NONE
     open_account(b.track(block)[e], params[Param.START_CASH])
     reward_state = b.reward_state(block)[e]
@@ -136,6 +152,7 @@ def end_step(block: int, e: int) -> None:
         stat[Stat.EPISODE] = clock[Clock.EPISODE]
         stat[Stat.START] = clock[Clock.START]
         stat[Stat.END] = clock[Clock.BAR]
+        stat[Stat.TRIAL] = clock[Clock.TRIAL]
 
 
 @helper

@@ -14,6 +14,7 @@ __all__ = [
     "ActionKind",
     "Asset",
     "Autoreset",
+    "Choice",
     "Clock",
     "Instruction",
     "OrderStatus",
@@ -118,8 +119,16 @@ class Clock(IntEnum):
     END = 3  #: row of its last bar
     STEP = 4  #: steps taken
     EPISODE = 5  #: number of the episode since the last seeding
-    TRIAL = 6  #: number of the trial in the domain's list
+    TRIAL = 6  #: number of the trial among those of its section (training or test)
     REASON = 7  #: `Reason`, once the episode ends
+
+
+class Choice(IntEnum):
+    """Columns of what the next episode is given instead of drawing it (int64); 0 where nothing is chosen."""
+
+    SEED = 0  #: 1: the seed that waits in ``next_seeds``
+    TRIAL = 1  #: number of the trial in the domain's list, counted from 1
+    START = 2  #: row of the first observation, counted from 1
 
 
 class Track(IntEnum):
@@ -251,3 +260,4 @@ class Stat(IntEnum):
     EPISODE = 14  #: number of the episode since the last seeding
     START = 15  #: row of the first observation
     END = 16  #: row of the last
+    TRIAL = 17  #: number of the trial among those of its section (training or test)

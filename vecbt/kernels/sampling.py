@@ -118,6 +118,8 @@ def draw_episode(
     shapes: np.ndarray,
     lookback: int,
     bars: int,
+    chosen_trial: int,
+    chosen_start: int,
 ) -> tuple[int, int, int]:
     """The trial and the first and last row of episode ``number``.
 
@@ -134,6 +136,8 @@ def draw_episode(
         shapes: float64 (4,), alpha and beta of trials, then of episodes.
         lookback: Rows before the first observation that an episode needs.
         bars: Bars of an episode; 0 for all from the first possible row to the trial's end.
+        chosen_trial: The trial, if it is not to be drawn, else -1. The start is drawn as if the trial had been.
+        chosen_start: The first row, if it is not to be drawn, else -1.
 
     Returns:
         Number of the trial, row of the first observation, row of the last. The domain has made sure that every trial
@@ -141,9 +145,13 @@ def draw_episode(
     """
     episode = np.uint64(number)
     w0, w1, _, _ = philox(key0, key1, episode, _EPISODE, _0, _0)
-    trial = _trial_of(key0, key1, episode, first_trial, trial_count, shapes[0], shapes[1], w0)
+    trial = chosen_trial
+    if trial < 0:
+        trial = _trial_of(key0, key1, episode, first_trial, trial_count, shapes[0], shapes[1], w0)
     first = max(trials[trial, 0], trials[trial, 2] + lookback)
     end = trials[trial, 1] - 1
+    if chosen_start >= 0:
+        return trial, chosen_start, end if bars == 0 else chosen_start + bars
     if bars == 0:
         return trial, first, end
     last = end - bars

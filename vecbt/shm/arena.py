@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
-import tempfile
 import weakref
 from collections.abc import Mapping
 from multiprocessing import reduction
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vecbt.arrays import AnyArray
+from vecbt.shm.memory import anonymous_file, explain_shortage
 
 __all__ = ["Arena", "ArraySpec"]
 
@@ -29,7 +30,7 @@ class ArraySpec(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes without padding."""
-        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 class Arena:
@@ -45,6 +46,9 @@ class Arena:
     Attributes:
         arrays: The arrays by name, zeroed at first, each aligned to a cache line.
 
+    Raises:
+        SharedMemoryError: If the system cannot provide so much memory.
+
     Example:
         >>> arena = Arena({"rewards": ArraySpec((4,), "float64"), "done": ArraySpec((4,), "bool")})
         >>> arena.arrays["rewards"][:] = 1.5
@@ -54,17 +58,22 @@ class Arena:
     """
 
     def __init__(self, specs: Mapping[str, ArraySpec]) -> None:
-        self._map(_anonymous_file(_layout(specs)[1]), specs)
+        self._map(anonymous_file(_layout(specs)[1]), specs)
 
     def _map(self, descriptor: int, specs: Mapping[str, ArraySpec]) -> None:
         self.specs = dict(specs)
         self.descriptor = descriptor
-        weakref.finalize(self, os.close, descriptor)
         offsets, size = _layout(specs)
-        # The arrays hold the mapping alive; unmapping it by hand would fail while any of them is in use.
-        memory = mmap.mmap(descriptor, size)
+        try:
+            with explain_shortage(size):  # of addresses
+                # The arrays hold the mapping alive; unmapping it by hand would fail while any of them is in use.
+                memory = mmap.mmap(descriptor, size)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        weakref.finalize(self, os.close, descriptor)
         self.arrays: dict[str, AnyArray] = {
-            name: np.frombuffer(memory, spec.dtype, int(np.prod(spec.shape)), offsets[name]).reshape(spec.shape)
+            name: np.frombuffer(memory, spec.dtype, math.prod(spec.shape), offsets[name]).reshape(spec.shape)
             for name, spec in self.specs.items()
         }
 
@@ -96,15 +105,3 @@ def _layout(specs: Mapping[str, ArraySpec]) -> tuple[dict[str, int], int]:
         offsets[name] = size
         size += -(-spec.nbytes // _LINE) * _LINE
     return offsets, max(size, _LINE)
-
-
-def _anonymous_file(size: int) -> int:
-    """A descriptor of zeroed memory without a name."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("vecbt", os.MFD_CLOEXEC)
-    else:
-        # The file is unlinked before anyone else can open it.
-        descriptor, path = tempfile.mkstemp(prefix="vecbt-")
-        os.unlink(path)  # noqa: PTH108
-    os.ftruncate(descriptor, size)
-    return descriptor

@@ -1,9 +1,12 @@
-"""Anything at all is read as valid bars or refused with an error of vecbt: nothing else, not even a warning."""
+"""Anything at all is read as valid bars or refused with an error that names it: nothing else, not even a warning."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import importlib.util
+import io
+import lzma
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +17,10 @@ from hypothesis import strategies as st
 
 from vecbt.data.bars import Bars
 from vecbt.data.reading.read import read_bars
-from vecbt.errors import VecbtError
+from vecbt.errors import ConfigError, DataError, TimestampError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FILES = [
@@ -59,7 +63,7 @@ OPTIONS = st.fixed_dictionaries(
         ),
     },
 )
-many = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+many = settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 def assert_valid(bars: Bars) -> None:
@@ -70,19 +74,28 @@ def assert_valid(bars: Bars) -> None:
     assert repr(bars)
 
 
-def read(source: Any, **options: Any) -> Bars | None:
+def read(source: Any, label: str, **options: Any) -> Bars | None:
+    """Read bars; None if they are refused, which only an option or the data at ``label`` may be."""
     try:
         bars = read_bars(source, **options)
-    except VecbtError:
+    except DataError as error:
+        refused = error
+    except ConfigError:
+        assert options
         return None
-    assert_valid(bars)
-    return bars
+    else:
+        assert_valid(bars)
+        assert bars.source == label
+        return bars
+    assert refused.source == label, refused
+    assert str(refused).startswith(label)
+    return None
 
 
-def read_file(folder: Path, data: bytes, **options: Any) -> Bars | None:
-    path = folder / "x"
+def read_file(folder: Path, data: bytes, name: str = "x", **options: Any) -> Bars | None:
+    path = folder / name
     path.write_bytes(data)
-    return read(path, **options)
+    return read(path, str(path), **options)
 
 
 @many
@@ -91,10 +104,11 @@ def read_file(folder: Path, data: bytes, **options: Any) -> Bars | None:
     st.sampled_from(
         [b"", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04", b"PAR1", b"\xff\xfe", b"\xef\xbb\xbf"]
     ),
+    st.sampled_from(["x.csv", "x.csv.gz", "x.parquet"]),
     OPTIONS,
 )
-def test_any_bytes(tmp_path: Path, data: bytes, magic: bytes, options: dict[str, Any]) -> None:
-    read_file(tmp_path, magic + data, **options)
+def test_any_bytes(tmp_path: Path, data: bytes, magic: bytes, name: str, options: dict[str, Any]) -> None:
+    read_file(tmp_path, magic + data, name, **options)
 
 
 @many
@@ -103,21 +117,50 @@ def test_any_text_of_what_files_are_made_of(tmp_path: Path, text: str, options: 
     read_file(tmp_path, text.encode(), **options)
 
 
+BYTES = st.binary(min_size=1, max_size=3) | PIECES.map(str.encode)
+CODECS = st.sampled_from(["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-32", "utf-7", "cp500", "latin-1"])
+MARKS = st.sampled_from([b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\x00"])
+
+
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A good file in which some pieces are cut out, put in, or written over."""
+    """A good file in which bytes or lines are lost, doubled, moved, put in or written over; or in another encoding."""
     data = draw(st.sampled_from(FILES)).encode()
     for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(data)))
-        cut = draw(st.integers(0, 6))
-        data = data[:at] + draw(PIECES).encode() + data[at + cut :]
+        lines = draw(st.booleans())
+        parts: list[bytes] = data.splitlines(keepends=True) if lines else [data[i : i + 1] for i in range(len(data))]
+        first, to = draw(st.integers(0, len(parts))), draw(st.integers(0, len(parts)))
+        end = first + draw(st.integers(0, 2 if lines else 10))
+        piece = parts[first:end]
+        match draw(st.sampled_from(["lose", "double", "move", "write over", "put in", "cut off"])):
+            case "lose":
+                del parts[first:end]
+            case "double":
+                parts[to:to] = piece
+            case "move":
+                del parts[first:end]
+                parts[to:to] = piece
+            case "write over":
+                parts[first:end] = [draw(BYTES)]
+            case "put in":
+                parts[to:to] = [draw(BYTES) * draw(st.sampled_from([1, 1, 500, 20_000]))]
+            case "cut off":
+                del parts[first:]
+        data = b"".join(parts)
+    match draw(st.sampled_from(["as it is", "as it is", "as it is", "encode", "mark"])):
+        case "encode":
+            return data.decode(errors="replace").encode(draw(CODECS), errors="replace")
+        case "mark":
+            return draw(MARKS) + data
     return data
 
 
 @many
-@given(mutated(), OPTIONS)
-def test_good_files_with_something_changed(tmp_path: Path, data: bytes, options: dict[str, Any]) -> None:
-    read_file(tmp_path, data, **options)
+@given(mutated(), st.sampled_from([bytes, bytes, gzip.compress, bz2.compress, lzma.compress]), OPTIONS)
+def test_good_files_with_something_changed(
+    tmp_path: Path, data: bytes, pack: Callable[[bytes], bytes], options: dict[str, Any]
+) -> None:
+    read_file(tmp_path, pack(data), "x.csv", **options)
 
 
 @many
@@ -129,23 +172,37 @@ def test_good_files_with_lines_moved_lost_and_doubled(
     read_file(tmp_path, "".join(lines[i % len(lines)] for i in order).encode(), **options)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.sampled_from(FILES), st.integers(0, 200), st.integers(0, 255))
-def test_packed_files_with_a_byte_changed(tmp_path: Path, text: str, at: int, byte: int) -> None:
-    data = bytearray(gzip.compress(text.encode()))
-    data[at % len(data)] = byte
-    read_file(tmp_path, bytes(data))
+CHANGES = st.lists(st.tuples(st.integers(0, 10**5), st.integers(0, 255)), min_size=1, max_size=3)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="needs pyarrow")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.integers(0, 10**6), st.integers(0, 255))
-def test_parquet_files_with_a_byte_changed(tmp_path: Path, at: int, byte: int) -> None:
+def with_changes(data: bytes, changes: list[tuple[int, int]], keep: int = 0) -> bytes:
+    """Bytes with some of them changed, but for the first ones."""
+    changed = bytearray(data)
+    for at, byte in changes:
+        changed[keep + at % (len(data) - keep)] = byte
+    return bytes(changed)
+
+
+@many
+@given(st.sampled_from(FILES), st.sampled_from([gzip.compress, bz2.compress, lzma.compress]), CHANGES)
+def test_packed_files_with_bytes_changed(
+    tmp_path: Path, text: str, pack: Callable[[bytes], bytes], changes: list[tuple[int, int]]
+) -> None:
+    read_file(tmp_path, with_changes(pack(text.encode()), changes), "x.csv.gz")
+
+
+needs_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="needs pyarrow")
+
+
+@needs_pyarrow
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(CHANGES, st.integers(0, 200))
+def test_parquet_files_with_bytes_changed(tmp_path: Path, changes: list[tuple[int, int]], lost: int) -> None:
     good = pd.DataFrame({"Open": [1.0], "High": [2.0], "Low": [1.0], "Close": [2.0]}, pd.DatetimeIndex(["2020-01-02"]))
-    good.to_parquet(tmp_path / "x")
-    data = bytearray((tmp_path / "x").read_bytes())
-    data[4 + at % (len(data) - 4)] = byte
-    read_file(tmp_path, bytes(data))
+    file = io.BytesIO()
+    good.to_parquet(file)
+    data = with_changes(file.getvalue(), changes, keep=4)
+    read_file(tmp_path, data[: len(data) - lost], "x.parquet")
 
 
 CELLS = st.one_of(
@@ -173,7 +230,59 @@ def test_any_frame(data: st.DataObject, rows: int, options: dict[str, Any]) -> N
     frame.columns = pd.Index(names, tupleize_cols=False)
     if data.draw(st.booleans()):
         frame.index = pd.date_range("2020-01-02", periods=len(frame), tz=data.draw(st.sampled_from([None, "UTC"])))
-    read(frame, **options)
+    read(frame, "DataFrame", **options)
+
+
+COLUMNS: dict[str, Callable[[int], Any]] = {
+    "float32": lambda rows: np.ones(rows, np.float32),
+    "int8": lambda rows: np.ones(rows, np.int8),
+    "uint64": lambda rows: np.full(rows, (1 << 64) - 1, np.uint64),
+    "bool": lambda rows: np.ones(rows, np.bool_),
+    "complex": lambda rows: np.ones(rows, np.complex128),
+    "longdouble": lambda rows: np.ones(rows, np.longdouble),
+    "Int64": lambda rows: pd.array([1, None, 2, 3][:rows], dtype="Int64"),
+    "boolean": lambda rows: pd.array([True, None, False, True][:rows], dtype="boolean"),
+    "string": lambda rows: pd.array(["1.5", None, "2020-01-02", "x"][:rows], dtype="string"),
+    "category": lambda rows: pd.Categorical(["1.5", "2.5", None, "x"][:rows]),
+    "seconds": lambda rows: np.array(["2020-01-02", "9999-12-31", "1500-01-01", "NaT"][:rows], "M8[s]"),
+    "nanoseconds": lambda rows: pd.date_range("2020-01-02", periods=rows),
+    "zone": lambda rows: pd.date_range("2020-01-02", periods=rows, tz="America/New_York"),
+    "timedelta": lambda rows: pd.timedelta_range("1h", periods=rows),
+    "period": lambda rows: pd.period_range("2020-01", periods=rows, freq="M"),
+    "interval": lambda rows: pd.interval_range(0, rows),
+    "sparse": lambda rows: pd.arrays.SparseArray(np.ones(rows)),
+}
+
+
+@st.composite
+def typed_frames(draw: st.DrawFn) -> pd.DataFrame:
+    """A frame whose columns and whose index are of some of the many types that pandas has."""
+    rows = draw(st.integers(1, 4))
+    types = st.sampled_from(sorted(COLUMNS))
+    columns: dict[str, Any] = dict.fromkeys(("Open", "High", "Low", "Close"), np.ones(rows))
+    for name in draw(st.lists(st.sampled_from(["Open", "Close", "Volume", "Date", "x"]), max_size=3)):
+        columns[name] = COLUMNS[draw(types)](rows)
+    frame = pd.DataFrame(columns, index=range(rows))
+    if draw(st.booleans()):
+        frame.index = pd.Index(COLUMNS[draw(types)](rows), name=draw(st.sampled_from([None, "Date", "x"])))
+    return frame
+
+
+@many
+@given(typed_frames(), OPTIONS)
+def test_frames_of_many_types(frame: pd.DataFrame, options: dict[str, Any]) -> None:
+    read(frame, "DataFrame", **options)
+
+
+@needs_pyarrow
+@settings(parent=many, max_examples=100)
+@given(typed_frames(), OPTIONS)
+def test_parquet_files_of_many_types(tmp_path: Path, frame: pd.DataFrame, options: dict[str, Any]) -> None:
+    try:
+        frame.to_parquet(tmp_path / "x.parquet")
+    except Exception:
+        return  # a type that Parquet does not have
+    read(tmp_path / "x.parquet", str(tmp_path / "x.parquet"), **options)
 
 
 @many
@@ -183,7 +292,26 @@ def test_any_files_together(tmp_path: Path, texts: list[str], options: dict[str,
     for i, text in enumerate(texts):
         paths.append(tmp_path / f"{i}.csv")
         paths[-1].write_text(text)
-    read(paths, **options)
+    names = [str(path) for path in paths]
+    try:
+        bars = read_bars(paths, **options)
+    except DataError as error:
+        refused = error
+    except ConfigError:
+        assert options
+        return
+    else:
+        assert_valid(bars)
+        assert bars.source == ", ".join(names)
+        return
+    assert refused.source in {*names, ", ".join(names)}
+
+
+def test_an_error_about_periods_says_where_they_are() -> None:
+    frame = pd.DataFrame({name: [1.0] for name in ("Open", "High", "Low", "Close")})
+    frame["Date"] = COLUMNS["period"](1)
+    with pytest.raises(TimestampError, match=r"^DataFrame, column 'time': periods are no times"):
+        read_bars(frame)
 
 
 @pytest.mark.parametrize("text", FILES)

@@ -43,7 +43,6 @@ def begin_step(block: int, low: int, high: int) -> int:
             for column in range(b.rows(block).shape[1]):
                 b.previous(block)[e, column] = b.rows(block)[e, column]
         elif phase == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.NEXT_STEP:
-            b.clock(block)[e, Clock.EPISODE] += 1
             b.clock(block)[e, Clock.PHASE] = Phase.RESETTING
             resets += 1
     return resets
@@ -133,7 +132,6 @@ def reopen(block: int, low: int, high: int) -> None:
     for e in range(low, high):
         if b.clock(block)[e, Clock.PHASE] == Phase.ENDED:
             keep_outputs(block, e)
-            b.clock(block)[e, Clock.EPISODE] += 1
             b.clock(block)[e, Clock.PHASE] = Phase.RESETTING
 
 

@@ -74,7 +74,6 @@ def _run(block: int, book: int, e: int) -> None:
             _run_bar(block, book, e, number == 0)
             number += 1
     elif clock[Clock.PHASE] == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.NEXT_STEP:
-        clock[Clock.EPISODE] += 1
         _begin_episode(block, book, e)
         clock[Clock.PHASE] = Phase.RESETTING
 
@@ -90,7 +89,6 @@ def _publish(block: int, book: int, e: int) -> int:
         if clock[Clock.PHASE] == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.SAME_STEP:
             write_outputs(block, e)
             keep_outputs(block, e)
-            clock[Clock.EPISODE] += 1
             _begin_episode(block, book, e)
     write_outputs(block, e)
     counts = k.counts(book)[e]

@@ -77,7 +77,13 @@ class FrameTable:
             positions: Which to read.
             text: Which of them not to take for numbers.
             decimal: Of no matter, because what is text here stays text.
+
+        Raises:
+            TimestampError: If one of ``text`` holds periods.
         """
+        if any(isinstance(self._columns[i].dtype, pd.PeriodDtype) for i in text):
+            message = "periods are no times: use frame.to_timestamp() and stamp='start'"
+            raise self.rows.error(TimestampError, message, column="time")
         return {i: _to_array(self._columns[i], text=i in text) for i in positions}
 
 
@@ -98,8 +104,6 @@ def read_parquet(data: bytes, source: str) -> pd.DataFrame:
 
 def _to_array(column: pd.Series[Any], *, text: bool) -> NDArray[Any] | TimeColumn:
     dtype = column.dtype
-    if text and isinstance(dtype, pd.PeriodDtype):
-        raise TimestampError("periods are no times: use frame.to_timestamp() and stamp='start'", column="time")
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return pd.DatetimeIndex(column)
     if not text and pd.api.types.is_numeric_dtype(dtype) and dtype.kind in "biuf":

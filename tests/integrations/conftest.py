@@ -1,0 +1,6 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+# These libraries are large, and no part of what the tests need elsewhere: `pip install ".[sb3]"`.
+collect_ignore = [] if find_spec("stable_baselines3") else ["test_sb3.py", "test_sb3_functions.py"]

@@ -1,0 +1,1 @@
+"""Adapters to training libraries; each module needs the library's optional dependencies."""

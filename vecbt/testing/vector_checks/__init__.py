@@ -1,0 +1,1 @@
+"""The rules of `vecbt.check_vector_env`, a module for each kind."""
