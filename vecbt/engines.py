@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vecbt.arrays import AnyArray
+from vecbt.arrays import AnyArray, BoolArray
 from vecbt.batch import Batch
 from vecbt.brokers.compiled.outputs import OutputSet
 from vecbt.brokers.compiled.subset import outside_subset
@@ -15,8 +15,8 @@ from vecbt.dataserver import DataFeedServer
 from vecbt.errors import ConfigError, UnknownNameError
 from vecbt.kernels.layout import Autoreset
 from vecbt.plan import make_plan
+from vecbt.shm.options import WorkerOptions
 from vecbt.shm.pool import WorkerPool
-from vecbt.shm.process import usable_cores
 
 __all__ = ["open_batch"]
 
@@ -30,6 +30,7 @@ class _CerebroRunner:
     def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
         self._pool, self.source, self._owned = pool, source, owned
         self.settle = pool.settle
+        self._deaths = 0
         self.outputs: Mapping[str, AnyArray] = pool.arrays
 
     def reset(self) -> None:
@@ -37,6 +38,14 @@ class _CerebroRunner:
 
     def step(self) -> None:
         self._pool.step()
+
+    def take_restarted(self) -> BoolArray | None:
+        if self._deaths == self._pool.deaths:
+            return None
+        self._deaths = self._pool.deaths
+        restarted = self.outputs["restarted"].copy()
+        self.outputs["restarted"][:] = False
+        return restarted
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -55,11 +64,8 @@ def open_batch(
     *,
     num_envs: int,
     engine: str,
-    num_workers: int | None,
     autoreset: Autoreset,
-    context: str | None,
-    parent_share: bool,
-    timeout: float | None,
+    workers: WorkerOptions,
     settings: Mapping[str, Any],
 ) -> Batch:
     """Make a batch of environments; the arguments are those of `vecbt.make_vec`.
@@ -69,19 +75,14 @@ def open_batch(
     """
     if type(num_envs) is not int or num_envs < 1:
         raise ConfigError(f"num_envs must be a whole number of at least 1, got {num_envs!r}")
-    if num_workers is not None and (type(num_workers) is not int or num_workers < 0):
-        raise ConfigError(f"num_workers must be None, 0 (everything in the parent) or more, got {num_workers!r}")
-    if timeout is not None and not timeout > 0.0:
-        raise ConfigError(f"timeout must be a positive number of seconds or None, got {timeout!r}")
     if engine not in ENGINES:
         raise UnknownNameError.of("engine", engine, ENGINES)
     config = EnvConfig.of(dict(settings))
     if _choose(engine, config) == "compiled":
-        return _open_compiled(config, data, num_envs, num_workers, autoreset)
-    workers = usable_cores() if num_workers is None else num_workers
-    source, owned = _open_source(data, workers, context)
+        return _open_compiled(config, data, num_envs, workers.num_workers, autoreset)
+    source, owned = _open_source(data, workers)
     try:
-        return _open_cerebro(config, source, owned, num_envs, workers, autoreset, context, parent_share, timeout)
+        return _open_cerebro(config, source, owned, num_envs, autoreset, workers)
     except BaseException:
         if owned:
             source.stop()
@@ -124,13 +125,13 @@ def _open_compiled(config: EnvConfig, data: Any, num_envs: int, threads: int | N
     return Batch(plan, num_envs, runner, runner.arrays)
 
 
-def _open_source(data: Any, workers: int, context: str | None) -> tuple[DataStore | DataFeedServer, bool]:
+def _open_source(data: Any, workers: WorkerOptions) -> tuple[DataStore | DataFeedServer, bool]:
     """Who answers for the data, and whether the batch has to stop it."""
     if isinstance(data, DataFeedServer):
         return data, False
-    if workers == 0:
+    if workers.processes == 0:
         return DataStore(data), True
-    return DataFeedServer(data, context=context).start(), True
+    return DataFeedServer(data, context=workers.context).start(), True
 
 
 def _open_cerebro(
@@ -138,11 +139,8 @@ def _open_cerebro(
     source: DataStore | DataFeedServer,
     owned: bool,
     num_envs: int,
-    workers: int,
     autoreset: Autoreset,
-    context: str | None,
-    parent_share: bool,
-    timeout: float | None,
+    workers: WorkerOptions,
 ) -> Batch:
     # Backtrader is imported while the data server loads.
     import vecbt.brokers.cerebro.pickling  # noqa: F401  (so that strategies travel)
@@ -162,16 +160,17 @@ def _open_cerebro(
     own_reward, _, _ = hook_names(cls)
     plan = make_plan(config, table, autoreset, dict(cls.state_shape), tuple(cls.info_keys), own_reward)
     compile_loops()  # before there are workers, which must not all compile
-    if plan.own_reward is not None and workers:
+    if plan.own_reward is not None and workers.processes:
         compile_reward(plan.own_reward)  # each worker has to do so itself; what is wrong with it is said here
-    make_slice = MakeCerebroSlice(plan, warmup, own_process=workers > 0)
+    make_slice = MakeCerebroSlice(plan, warmup, own_process=workers.processes > 0)
     pool = WorkerPool(
         make_slice,
         plan.specs(num_envs),
         num_envs,
-        workers,
-        context=context,
-        parent_share=parent_share,
-        timeout=timeout,
+        workers.processes,
+        context=workers.context,
+        parent_share=workers.parent_share,
+        timeout=workers.timeout,
+        recovery=workers.recovery(plan.state_names(num_envs), lambda bounds: None),
     )
     return Batch(plan, num_envs, _CerebroRunner(pool, source, owned), pool.arrays)

@@ -46,6 +46,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
 
     def __init__(self, data: Any, *, engine: str = "auto", render_mode: str | None = None, **env_config: Any) -> None:
         from vecbt.engines import open_batch
+        from vecbt.shm.options import WorkerOptions
 
         if render_mode is not None:
             raise UnknownNameError.of("render_mode", render_mode, ["None"])
@@ -55,11 +56,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
             data,
             num_envs=1,
             engine=engine,
-            num_workers=0,
             autoreset=Autoreset.DISABLED,
-            context=None,
-            parent_share=False,
-            timeout=None,
+            workers=WorkerOptions(num_workers=0),
             settings=env_config,
         )
         plan = self._batch.plan

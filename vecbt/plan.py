@@ -121,6 +121,7 @@ class Plan:
             "rewards": ArraySpec((n,), "float64"),
             "terminations": ArraySpec((n,), "bool"),
             "truncations": ArraySpec((n,), "bool"),
+            "restarted": ArraySpec((n,), "bool"),
             "stats": ArraySpec((n, len(Stat)), "float64"),
         }
         for prefix, count in (("", n), ("final_", final)):
@@ -133,6 +134,10 @@ class Plan:
             for key, space in self.state_spaces.items():
                 specs[f"{prefix}state_{key}"] = ArraySpec((count, *space.shape), "float32")
         return specs
+
+    def state_names(self, num_envs: int) -> list[str]:
+        """Those of the arrays of `specs` that environments go on from, a row for each of them."""
+        return [name for name in self.specs(num_envs) if "info" not in name and not name.startswith("final_")]
 
 
 def make_plan(

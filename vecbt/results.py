@@ -106,8 +106,6 @@ class Results:
             mask: After a reset, which environments it was.
         """
         mode = self._plan.config.infos
-        if mode == "none":
-            return {}
         outputs, sets = self._runner.outputs, self._runner.sets
         # The masks come first, from a template: two dozen entries by hand would cost more than the columns.
         infos: dict[str, Any] = {}
@@ -117,12 +115,16 @@ class Results:
                 infos.update(self._info_views(outputs, "", self._copies))
             else:
                 infos.update(sets[1].views or sets[1].keep(self._info_views(sets[1].arrays, "", copy=False)))
+        restarted = self._runner.take_restarted()
+        if restarted is not None:
+            infos["worker_restarted"], infos["_worker_restarted"] = restarted, restarted.copy()
         if mask is not None or not any_ended:
             return infos
         ended = outputs["terminations"] | outputs["truncations"]
         rows = np.flatnonzero(ended)
+        stats = self._episode_stats(ended, rows) if mode != "none" else {}
         if self._plan.autoreset != Autoreset.SAME_STEP:
-            return infos | self._episode_stats(ended, rows)
+            return infos | stats
         final: dict[str, Any] = {}
         if mode == "full":
             columns = {
@@ -131,7 +133,7 @@ class Results:
             }
             columns["final_order_status"] = _only_rows(self._arrays["final_order_status"], rows)
             final = dict.fromkeys(self._mask_names, ended) | self._info_views(columns, "final_", copy=False)
-        infos["final_info"] = final | self._episode_stats(ended, rows)
+        infos["final_info"] = final | stats
         infos["_final_info"] = ended.copy()
         infos["final_obs"] = self._final_observation(rows)
         infos["_final_obs"] = ended.copy()

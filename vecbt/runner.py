@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from vecbt.arrays import AnyArray
+from vecbt.arrays import AnyArray, BoolArray
 from vecbt.brokers.compiled.outputs import OutputSet
 
 __all__ = ["Runner"]
@@ -39,6 +39,9 @@ class Runner(Protocol):
 
     def step(self) -> None:
         """Step every environment with ``arrays["actions"]``."""
+
+    def take_restarted(self) -> BoolArray | None:
+        """Environments whose worker has died and been started again since this was last asked; None for none."""
 
     def settle(self) -> None:
         """Wait for a call that was interrupted and is still under way."""

@@ -30,6 +30,8 @@ def make_vec(
     context: str | None = None,
     parent_share: bool = False,
     timeout: float | None = None,
+    on_worker_death: str = "raise",
+    max_restarts: int = 100,
     **env_config: Any,
 ) -> TradingVectorEnv:
     """Make a batch of trading environments.
@@ -47,9 +49,13 @@ def make_vec(
             process, the most threads; None for as many as pay, 0 or 1 for the calling one alone.
         autoreset_mode: What happens when an episode ends, see `gymnasium.vector.AutoresetMode`.
         context: Start method of the processes: ``"forkserver"`` (the default on Linux), ``"spawn"`` or ``"fork"``.
-            The results are the same. The compiled engine has no use for this and the next two.
+            The results are the same. The compiled engine has no use for this and the next four.
         parent_share: Let the calling process run a share of the environments itself, beside ``num_workers``.
         timeout: Seconds after which a step or reset that has not come back raises; None to wait for ever.
+        on_worker_death: ``"raise"`` raises `vecbt.errors.WorkerDiedError`; ``"restart"`` starts the worker again: its
+            running episodes are truncated where they stand, with ``worker_restarted`` in the infos, all other
+            environments go on untouched.
+        max_restarts: How many deaths of workers are made good before the next one raises.
         **env_config: The fields of `vecbt.EnvConfig`.
 
     Raises:
@@ -68,16 +74,14 @@ def make_vec(
         >>> envs.close()
     """
     from vecbt.engines import open_batch
+    from vecbt.shm.options import WorkerOptions
 
     batch = open_batch(
         data,
         num_envs=num_envs,
         engine=engine,
-        num_workers=num_workers,
         autoreset=_autoreset(autoreset_mode),
-        context=context,
-        parent_share=parent_share,
-        timeout=timeout,
+        workers=WorkerOptions(num_workers, context, parent_share, timeout, on_worker_death, max_restarts),
         settings=env_config,
     )
     return TradingVectorEnv(batch)

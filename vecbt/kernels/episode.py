@@ -15,7 +15,16 @@ from vecbt.kernels.observe import write_observation
 from vecbt.kernels.reward import log_return, profit, sample_bar, stateful_reward
 from vecbt.kernels.sampling import draw_episode
 
-__all__ = ["decide", "end_step", "enter_bar", "keep_outputs", "open_episode", "write_closes", "write_outputs"]
+__all__ = [
+    "cut_short",
+    "decide",
+    "end_step",
+    "enter_bar",
+    "keep_outputs",
+    "open_episode",
+    "write_closes",
+    "write_outputs",
+]
 
 _SECOND = 1_000_000_000
 
@@ -145,14 +154,31 @@ def end_step(block: int, e: int) -> None:
     b.terminations(block)[e] = terminated
     b.truncations(block)[e] = ended and not terminated
     if ended:
-        stat = b.stats(block)[e]
-        summarize(stat, row, track, params, b.ohlc(block).shape[1])
-        stat[Stat.L] = clock[Clock.STEP]
-        stat[Stat.REASON] = clock[Clock.REASON]
-        stat[Stat.EPISODE] = clock[Clock.EPISODE]
-        stat[Stat.START] = clock[Clock.START]
-        stat[Stat.END] = clock[Clock.BAR]
-        stat[Stat.TRIAL] = clock[Clock.TRIAL]
+        _write_stats(block, e)
+
+
+@helper
+def _write_stats(block: int, e: int) -> None:
+    """The statistics of an episode that has ended."""
+    clock, stat = b.clock(block)[e], b.stats(block)[e]
+    summarize(stat, b.rows(block)[e], b.track(block)[e], b.params(block), b.ohlc(block).shape[1])
+    stat[Stat.L] = clock[Clock.STEP]
+    stat[Stat.REASON] = clock[Clock.REASON]
+    stat[Stat.EPISODE] = clock[Clock.EPISODE]
+    stat[Stat.START] = clock[Clock.START]
+    stat[Stat.END] = clock[Clock.BAR]
+    stat[Stat.TRIAL] = clock[Clock.TRIAL]
+
+
+@helper
+def cut_short(block: int, e: int) -> None:
+    """End an episode that cannot go on, because its process has died, where it stands."""
+    clock = b.clock(block)[e]
+    clock[Clock.PHASE] = Phase.ENDED
+    clock[Clock.REASON] = Reason.WORKER_DEATH
+    b.rewards(block)[e] = 0.0
+    b.truncations(block)[e] = True
+    _write_stats(block, e)
 
 
 @helper

@@ -96,6 +96,7 @@ class Phase(IntEnum):
     CLOSING = 2  #: ended by a call, one more bar to close the positions
     ENDED = 3
     RESETTING = 4  #: being reset within the current step
+    CUT = 5  #: its process has died within the episode; the next step says so
 
 
 class Reason(IntEnum):
@@ -108,6 +109,7 @@ class Reason(IntEnum):
     TARGET_CALL = 4  #: terminated
     RUIN = 5  #: terminated: the account's value is not positive
     STRATEGY = 6  #: terminated by the strategy's ``get_done``
+    WORKER_DEATH = 7  #: truncated: the worker process has died and been started again
 
 
 class Clock(IntEnum):

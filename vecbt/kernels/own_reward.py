@@ -93,7 +93,7 @@ def make_own_reward(function: RewardFunction) -> RewardLoop:
     def run(block: int, low: int, high: int) -> int:
         for e in range(low, high):
             phase = b.clock(block)[e, Clock.PHASE]
-            if phase == Phase.RESETTING or phase == Phase.IDLE:
+            if phase == Phase.RESETTING or phase == Phase.IDLE or phase == Phase.CUT:
                 continue
             b.rewards(block)[e] = math.nan
             reward = float(reward_of(b.previous(block)[e], b.rows(block)[e], b.reward_state(block)[e]))

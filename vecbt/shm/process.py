@@ -47,7 +47,8 @@ def get_context(method: str | None = None) -> Any:
     if method is None:
         method = "forkserver" if sys.platform == "linux" else "spawn"
     if method not in known:
-        raise UnknownNameError.of("start method", method, known)
+        # multiprocessing's own words, by which callers know it
+        raise UnknownNameError(f"cannot find context for {method!r}: the start methods here are {', '.join(known)}")
     context: BaseContext = multiprocessing.get_context(method)
     if method == "forkserver":
         _preload()

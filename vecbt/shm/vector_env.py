@@ -21,7 +21,6 @@ from vecbt.errors import (
     ConfigError,
     NoPendingCallError,
     PendingCallError,
-    UnknownNameError,
     WorkerTimeoutError,
 )
 from vecbt.shm.actions import ActionLayout, action_layout
@@ -29,16 +28,14 @@ from vecbt.shm.arena import ArraySpec
 from vecbt.shm.control import Op
 from vecbt.shm.env_slice import EnvPlan, EnvSlice, MakeEnvSlice
 from vecbt.shm.infos import Column, InfoReader, info_specs
-from vecbt.shm.pool import Recovery, WorkerPool
-from vecbt.shm.process import usable_cores
+from vecbt.shm.options import WorkerOptions
+from vecbt.shm.pool import WorkerPool
 from vecbt.shm.report import RemoteTraceback
 from vecbt.shm.spaces import Layout, layout
 
 __all__ = ["SharedMemoryVectorEnv"]
 
 StepResult: TypeAlias = tuple[Any, FloatArray, BoolArray, BoolArray, dict[str, Any]]
-
-WORKER_DEATHS = ("raise", "restart")
 
 
 class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
@@ -124,8 +121,11 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.max_concurrency = max_concurrency
         self.num_envs = len(env_fns)
-        workers = _count_workers(num_workers, max_concurrency, parent_share)
-        _check(self.num_envs, worker, double_buffer, timeout, on_worker_death, max_restarts)
+        workers = WorkerOptions(num_workers, context, parent_share, timeout, on_worker_death, max_restarts)
+        processes = _limit(workers.processes, max_concurrency, parent_share)
+        _check_worker(worker)
+        if self.num_envs < 1 + double_buffer:
+            raise ConfigError(f"env_fns must be at least {1 + double_buffer} functions, got {self.num_envs}")
         self._look_at_environment()
 
         n, count = self.num_envs, 1 + double_buffer
@@ -154,21 +154,18 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         )
         specs = _specs(n, observation, final, self._action)
         self._memory = _Memory(n, count)
-        recovery = None
-        if on_worker_death == "restart":
-            restore = ["episodes", "states", "choice_waits", *(observation.specs if observation is not None else ())]
-            recovery = Recovery(max_restarts, restore, self._memory)
+        restore = ["episodes", "states", "choice_waits", *(observation.specs if observation is not None else ())]
         self._pool = WorkerPool(
             MakeEnvSlice(plan, worker or EnvSlice),
             specs,
             n,
-            workers,
+            processes,
             context=context,
             parent_share=parent_share,
             timeout=timeout,
             groups=count,
             daemon=daemon,
-            recovery=recovery,
+            recovery=workers.recovery(restore, self._memory),
         )
         self._arrays = self._pool.arrays
         self._infos = InfoReader(self._arrays)
@@ -698,35 +695,22 @@ class _Adder(VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
 
 
-def _count_workers(num_workers: int | None, max_concurrency: int | None, parent_share: bool) -> int:
-    if max_concurrency is not None and (
-        not isinstance(max_concurrency, int | np.integer) or isinstance(max_concurrency, bool) or max_concurrency < 1
-    ):
+def _limit(processes: int, max_concurrency: int | None, parent_share: bool) -> int:
+    """Processes of which no more environments run at a time than are allowed to."""
+    if max_concurrency is None:
+        return processes
+    if not isinstance(max_concurrency, int | np.integer) or isinstance(max_concurrency, bool) or max_concurrency < 1:
         raise ConfigError(f"`max_concurrency` must be a positive integer or None, got {max_concurrency!r}.")
-    if num_workers is not None and (type(num_workers) is not int or num_workers < 0):
-        raise ConfigError(f"num_workers must be None, 0 (everything in the parent) or more, got {num_workers!r}")
-    workers = usable_cores() if num_workers is None else num_workers
-    if max_concurrency is not None and workers:
-        workers = max(0 if parent_share else 1, min(workers, int(max_concurrency) - parent_share))
-    return workers
+    least = 1 if processes and not parent_share else 0
+    return max(least, min(processes, int(max_concurrency) - parent_share))
 
 
-def _check(
-    num_envs: int, worker: Any, double_buffer: bool, timeout: float | None, on_worker_death: str, max_restarts: int
-) -> None:
-    if num_envs < 1 + double_buffer:
-        raise ConfigError(f"env_fns must be at least {1 + double_buffer} functions, got {num_envs}")
+def _check_worker(worker: Any) -> None:
     if worker is not None and not (isinstance(worker, type) and issubclass(worker, EnvSlice)):
         raise ConfigError(
             f"worker must be a class derived from vecbt.shm.env_slice.EnvSlice, got {worker!r}. A function for "
             f"AsyncVectorEnv talks over pipes, one process for each environment; here a process has many, and no pipes"
         )
-    if timeout is not None and not timeout > 0.0:
-        raise ConfigError(f"timeout must be a positive number of seconds or None, got {timeout!r}")
-    if on_worker_death not in WORKER_DEATHS:
-        raise UnknownNameError.of("on_worker_death", on_worker_death, WORKER_DEATHS)
-    if type(max_restarts) is not int or max_restarts < 1:
-        raise ConfigError(f"max_restarts must be a whole number of at least 1, got {max_restarts!r}")
 
 
 def _specs(n: int, *layouts: Layout | ActionLayout | None) -> dict[str, ArraySpec]:

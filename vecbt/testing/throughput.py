@@ -206,11 +206,8 @@ def _loop_maker(bars: Bars, share: int, settings: dict[str, Any]) -> MakeRate:
             bars,
             num_envs=share,
             engine="cerebro",
-            num_workers=0,
             autoreset=Autoreset.NEXT_STEP,
-            context=None,
-            parent_share=False,
-            timeout=None,
+            workers=WorkerOptions(num_workers=0),
             settings={name: value for name, value in settings.items() if name != "engine"},
         )
         batch.reset(list(range(share)), None, None)

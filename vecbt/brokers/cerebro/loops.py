@@ -8,7 +8,16 @@ from vecbt.arrays import IntArray
 from vecbt.kernels import block as b
 from vecbt.kernels._jit import kernel
 from vecbt.kernels.actions import instruct
-from vecbt.kernels.episode import decide, end_step, enter_bar, keep_outputs, open_episode, write_closes, write_outputs
+from vecbt.kernels.episode import (
+    cut_short,
+    decide,
+    end_step,
+    enter_bar,
+    keep_outputs,
+    open_episode,
+    write_closes,
+    write_outputs,
+)
 from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, Row, Setting
 
 __all__ = ["begin_bar", "begin_step", "compile_loops", "end_bar", "open_episodes", "publish", "reopen"]
@@ -118,6 +127,9 @@ def publish(block: int, low: int, high: int, opened_only: bool) -> int:
             write_closes(block, e)
         elif opened_only:
             continue
+        elif b.clock(block)[e, Clock.PHASE] == Phase.CUT:
+            cut_short(block, e)
+            ended += 1
         else:
             end_step(block, e)
             if b.clock(block)[e, Clock.PHASE] == Phase.ENDED:

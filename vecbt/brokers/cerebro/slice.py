@@ -133,7 +133,7 @@ class CerebroSlice:
 
     def _call_hooks(self, hook: Any) -> None:
         for place, (episode, phase) in enumerate(zip(self._episodes, self._phase.tolist(), strict=True)):
-            if phase != Phase.RESETTING:
+            if phase not in (Phase.RESETTING, Phase.CUT):
                 self.current = self.low + place
                 hook(episode, phase)
         self.current = -1
@@ -169,8 +169,10 @@ class CerebroSlice:
             loops.publish(self._block, self.low, self.high, True)
 
     def recover(self, argument: Any) -> None:
-        """Show with the next step that all episodes have been cut short; see `vecbt.shm.slices.Slice`."""
-        raise NotImplementedError
+        """Show with the next step that the running episodes have been cut short; see `vecbt.shm.slices.Slice`."""
+        phase = self._phase
+        phase[(phase == Phase.RUNNING) | (phase == Phase.CLOSING)] = Phase.CUT
+        self._arrays["restarted"][self.low : self.high] = True
 
     def call(self, name: str, argument: Any) -> Any:
         """No requests outside the lockstep so far."""

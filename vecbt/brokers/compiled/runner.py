@@ -91,6 +91,9 @@ class CompiledRunner:
             longest = self._crew.work(_PUBLISH, pool.address, book.address)
         book.make_room(longest)
 
+    def take_restarted(self) -> None:
+        """There are no workers."""
+
     def settle(self) -> None:
         """Nothing to wait for: a call that has begun is not interrupted."""
 
