@@ -165,7 +165,8 @@ class EnvConfig:
         trusted: Cerebro engine: allow the strategy to read bars of the future.
         copy: Whether observations and info columns belong to the caller; otherwise they are views, valid until the
             next call.
-        infos: ``"full"``, ``"episode"`` (statistics of ended episodes alone) or ``"none"``.
+        infos: ``"full"``, ``"episode"`` (statistics of ended episodes alone) or ``"none"`` (but for the last
+            observations of episodes in the mode SAME_STEP).
         preset: ``"btgym"``: where they are not given, ``latency=1``, ``reward="btgym"``, ``drawdown_call=10.0``,
             ``target_call=10.0`` and ``shortcash=False``, as BTGym has them.
 

@@ -228,11 +228,6 @@ def test_views_are_refused(batch: Any) -> None:
     envs.close()
 
 
-def test_a_batch_without_last_observations_is_refused(batch: Any) -> None:
-    with pytest.raises(ConfigError, match="infos='full' or infos='episode'"):
-        SB3VecEnv(batch(infos="none"))
-
-
 def test_a_start_method_of_a_batch_is_refused(batch: Any) -> None:
     with pytest.raises(ConfigError, match="'spawn' with a TradingVectorEnv"):
         SB3VecEnv(batch(), start_method="spawn")
@@ -355,3 +350,15 @@ def test_learn_and_evaluate(batch: Any, tmp_path: Path, engine: str, policy: str
     rewards, lengths = evaluate_policy(model, vec_env, n_eval_episodes=8, return_episode_rewards=True)
     assert lengths == [10] * 8  # type: ignore[comparison-overlap]
     assert np.isfinite(rewards).all()
+
+
+def test_a_batch_without_infos_still_has_its_last_observations(batch: Any) -> None:
+    envs = SB3VecEnv(batch(infos="none", episode_steps=2))
+    envs.reset()
+    assert envs.step(np.zeros(envs.num_envs, int))[3] == [{}] * envs.num_envs
+    before, _, dones, infos = envs.step(np.zeros(envs.num_envs, int))
+    assert dones.all()
+    for row, info in zip(before, infos, strict=True):
+        assert info["TimeLimit.truncated"]
+        assert info["terminal_observation"].shape == row.shape
+        assert (info["terminal_observation"] != row).any()

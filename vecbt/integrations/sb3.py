@@ -95,7 +95,9 @@ class SB3VecEnv(VecEnv):
                 list(envs), context=start_method, autoreset_mode=AutoresetMode.SAME_STEP
             )
         self.batch_infos: dict[str, Any] = {}
-        self._is_trading = isinstance(self.vector_env.unwrapped, vecbt.TradingVectorEnv)
+        inner = self.vector_env.unwrapped
+        self._is_trading = isinstance(inner, vecbt.TradingVectorEnv)
+        self._tells_episodes = isinstance(inner, vecbt.TradingVectorEnv) and inner.config.infos != "none"
         self._call_on: Callable[..., list[Any]] | None = getattr(self.vector_env.unwrapped, "call_on", None)
         self._is_async = hasattr(self.vector_env, "step_async")  # not with a wrapper, which takes part in step() alone
         self._started = False
@@ -195,7 +197,7 @@ class SB3VecEnv(VecEnv):
         for row, reset, final in zip(ended.tolist(), resets, finals, strict=True):
             final["terminal_observation"] = take_observation(observations, row)
             final["TimeLimit.truncated"] = bool(truncated[row])
-            if self._is_trading:
+            if self._tells_episodes:
                 stats = final["episode_stats"]
                 final["episode"] = {"r": stats["r"], "l": stats["l"], "t": seconds}
             infos[row] = final
@@ -260,7 +262,7 @@ class SB3VecEnv(VecEnv):
         rows = self._rows(indices)
         if self._call_on:
             return self._call_on(rows, is_wrapped, wrapper_class)
-        return [self._is_trading and wrapper_class is Monitor] * len(rows)
+        return [self._tells_episodes and wrapper_class is Monitor] * len(rows)
 
     def _rows(self, indices: int | Iterable[int] | None) -> list[int]:
         """Numbers of the environments that are meant, negative ones counted from the end."""
@@ -293,9 +295,4 @@ def _check(envs: VectorEnv[Any, Any, Any]) -> None:
         raise ConfigError(
             f"Stable-Baselines3 reads observations after the next step, got a {name} that overwrites them: make it "
             f"with copy=True"
-        )
-    if getattr(config, "infos", None) == "none":
-        raise ConfigError(
-            f"Stable-Baselines3 needs the last observations of episodes, got a {name} without infos: make it with "
-            f"infos='full' or infos='episode'"
         )

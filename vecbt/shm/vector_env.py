@@ -524,7 +524,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
 
     def call_on(
         self, envs: Sequence[int] | BoolArray | None, name: str | Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> tuple[Any, ...]:
+    ) -> list[Any]:
         """Call a method or read an attribute of some environments, or run a function on them.
 
         Args:
@@ -541,7 +541,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         chosen = _indices(envs, self.num_envs)
         answers = self._pool.call("call", (chosen, name, args, kwargs))
         by_env = dict(pair for part in answers for pair in part)
-        return tuple(by_env[env] for env in chosen)
+        return [by_env[env] for env in chosen]
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """An attribute of every environment."""

@@ -20,6 +20,7 @@ from vecbt.data.synthetic import synthetic_market
 from vecbt.engines import open_batch
 from vecbt.env import TradingEnv
 from vecbt.kernels.layout import Autoreset, OrderStatus
+from vecbt.shm.options import WorkerOptions
 from vecbt.shm.process import usable_cores
 from vecbt.testing.measure import Figure, interleave
 from vecbt.testing.plain import run_plain
