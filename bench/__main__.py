@@ -7,11 +7,16 @@ from pathlib import Path
 
 import tyro
 
-from bench import cerebro, compiled, startup
+from bench import cerebro, compiled, lockstep, startup
 from bench.goals import RESULTS, print_goals, save
 from vecbt.testing.throughput import describe_machine
 
-_SUITES = {"compiled": compiled.measure, "cerebro": cerebro.measure, "startup": startup.measure}
+_SUITES = {
+    "compiled": compiled.measure,
+    "cerebro": cerebro.measure,
+    "lockstep": lockstep.measure,
+    "startup": startup.measure,
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from bench.goals import HEADER, RESULTS, Goal, load
+from bench.lockstep import IDEAL
 from vecbt.testing.compiled import PLAIN, of_size
 
 __all__ = ["render", "render_table"]
@@ -15,6 +16,8 @@ _LARGE = of_size(4096)
 _TITLES = {
     "compiled": "The compiled engine, 50,000 bars if nothing else is said, orders on 1/3 of them, at most 2 threads:",
     "cerebro": "The Cerebro engine, 64 environments in 2 worker processes:",
+    "lockstep": "`SharedMemoryVectorEnv` beside other vectors, observations float32 (30, 5): the share of what two "
+    "processors could do at best, then what has a goal:",
     "startup": "Starting, and the Cerebro engine's resets and memory:",
 }
 
@@ -57,8 +60,27 @@ def _headline(machine: str, goals: list[Goal]) -> str:
 
 
 def _tables(machine: str, suites: dict[str, list[Goal]]) -> str:
-    tables = [f"{_TITLES[name]}\n\n{render_table(goals)}" for name, goals in suites.items()]
+    tables = [
+        f"{_TITLES[name]}\n\n{_lockstep(goals) if name == 'lockstep' else render_table(goals)}"
+        for name, goals in suites.items()
+    ]
     return f"{machine}.\n\n" + "\n".join(tables)
+
+
+def _lockstep(goals: list[Goal]) -> str:
+    """Every vector's share of the ideal, environments by vectors, and the figures that have a goal."""
+    shares: dict[str, dict[str, Goal]] = {}
+    for goal in goals:
+        vector, found, label = goal.name.partition(IDEAL)
+        if found:
+            shares.setdefault(label, {})[vector] = goal
+    vectors = list(next(iter(shares.values())))
+    lines = ["|  | " + " | ".join(vectors) + " |", "|:---|" + "---:|" * len(vectors)]
+    lines += [
+        f"| {label} | " + " | ".join(f"{row[vector].figure.median:.3g}" for vector in vectors) + " |"
+        for label, row in shares.items()
+    ]
+    return "\n".join(lines) + "\n\n" + render_table([goal for goal in goals if goal.bound is not None])
 
 
 def render_table(goals: list[Goal]) -> str:
