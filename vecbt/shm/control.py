@@ -37,18 +37,22 @@ SPINS = 400
 _YIELDS = 2000
 """About a millisecond of giving way before a wait sleeps."""
 
+_GLANCES = 30
+"""As long as it takes to go to sleep and to be woken."""
+
 
 def patience(running: int, cores: int) -> int:
     """How often a waiting process gives way before it sleeps.
 
     Giving way is the quickest way to wait on a processor that nobody else wants. Where processes outnumber the
-    processors, who only looks and gives way still gets its fair share of the time, at the cost of those who work.
+    processors, who only looks and gives way still gets its fair share of the time, at the cost of those who work: it
+    does so for a moment only, in which quick steps are over.
 
     Args:
         running: Processes that take part, the waiting one included.
         cores: Processors for them.
     """
-    return _YIELDS if running <= cores else 0
+    return _YIELDS if running <= cores else _GLANCES
 
 
 class Op:

@@ -152,7 +152,9 @@ class WorkerPool:
         self.timeout = timeout
         self.failures: list[tuple[int, BaseException]] = []
         self.deaths = 0
-        self._ticket = 0
+        self._closed = False
+        self._ticket = self._concluded = 0  # the last ticket, and the last that has come to something
+        self._operation = 0  # of the last ticket
         self._pending: deque[_Call] = deque()
         self._recovery = recovery
         self._arena = Arena(specs)
@@ -201,7 +203,7 @@ class WorkerPool:
         context, cores, count = get_context(method), usable_cores(), len(bounds)
         computing = count + in_parent
         self._yields = patience(max(computing, count + 1), cores)
-        self._spins = SPINS if self._yields else 0  # where workers wait for the parent's core, it gives way at once
+        self._spins = SPINS if count < cores else 0  # where workers wait for the parent's core, it gives way at once
         yields = patience(computing, cores)
         arena, control = self._arena, self._control
 
@@ -233,7 +235,7 @@ class WorkerPool:
     @property
     def closed(self) -> bool:
         """Whether the pool has been closed."""
-        return not self._finalizer.still_active()
+        return self._closed
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -244,26 +246,22 @@ class WorkerPool:
     def _pipes(self) -> list[Any]:
         return [member.pipe for member in self._members]
 
-    @property
-    def pending(self) -> int:
-        """Operations that have been begun and not finished."""
-        return len(self._pending)
-
-    def reset(self, argument: Any = None) -> list[Any]:
+    def reset(self, argument: Any = None) -> Sequence[Any]:
         """Let every slice begin the episodes that are marked; the answers of those that have any."""
         return self._run(Op.RESET, argument)
 
-    def step(self, argument: Any = None) -> list[Any]:
+    def step(self, argument: Any = None) -> Sequence[Any]:
         """Let every slice step its environments; the answers of those that have any."""
         return self._run(Op.STEP, argument)
 
-    def call(self, name: str, argument: Any = None) -> list[Any]:
+    def call(self, name: str, argument: Any = None) -> Sequence[Any]:
         """Ask every slice and return the answers in the order of the environments."""
         return self._run(Op.CALL, (name, argument))
 
     def close(self) -> None:
         """End the workers: by agreement, else by force; takes at most about two seconds. May be called again."""
         local, self._local = self._local, []
+        self._closed = True
         try:
             for part in local:
                 try:
@@ -280,7 +278,9 @@ class WorkerPool:
         Raises:
             Exception: Whatever it would have raised.
         """
-        while self._pending and not self.closed:
+        if self._ticket != self._concluded and not self._pending:  # an exchange that was interrupted
+            self._pending.append(_Call(self._ticket, self._operation, 0, None, None))
+        while self._pending and not self._closed:
             self.finish()
 
     # -- one operation -------------------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ class WorkerPool:
             group: 0 for all groups, else the number of one counted from 1.
             argument: What the slices are told.
         """
-        if self.closed:
+        if self._closed:
             raise ClosedError("the environments have been closed")
         assert len(self._pending) < DEPTH
         message = None
@@ -330,23 +330,23 @@ class WorkerPool:
                 self._gather(call)
         return self._conclude(call)
 
-    def _run(self, operation: int, argument: Any) -> list[Any]:
-        if self.closed:
+    def _run(self, operation: int, argument: Any) -> Sequence[Any]:
+        if self._closed:
             raise ClosedError("the environments have been closed")
-        if self._pending:
+        if self._pending or self._ticket != self._concluded:
             self.settle()
-        if argument is None and not self._local and self._recovery is None:
-            # The common case, once more in fewer words: they all come out of the time in which the workers stand still.
-            ticket, count = self._ticket + 1, len(self._members)
-            call = _Call(ticket, operation, 0, None, None)
-            self._pending.append(call)
-            self._ticket = ticket
-            worst = exchange(self._words, operation, ticket, count, self._spins, self._yields, self._nap)
-            if worst == Status.DONE:
-                self._pending.popleft()
-                return []
-        else:
+        if argument is not None or self._local or self._recovery is not None:
             self.begin(operation, 0, argument)
+            return self.finish()
+        # The common case, in few words: they all come out of the time in which the workers stand still.
+        self._operation = operation
+        self._ticket = ticket = self._ticket + 1
+        count = len(self._members)
+        worst = exchange(self._words, operation, ticket, count, self._spins, self._yields, self._nap)
+        if worst == Status.DONE:
+            self._concluded = ticket
+            return ()
+        self._pending.append(_Call(ticket, operation, 0, None, None))
         return self.finish()
 
     def _post(self, call: _Call) -> None:
@@ -480,6 +480,7 @@ class WorkerPool:
     def _conclude(self, call: _Call) -> list[Any]:
         """What an operation comes to; the next one may begin."""
         self._pending.popleft()
+        self._concluded = call.ticket
         self._raise_first(call.errors)
         if call.lost is not None:
             raise call.lost
