@@ -1,4 +1,8 @@
-"""A batch of actions in shared memory, as it was given: every number in the type in which it came."""
+"""A batch of actions in shared memory, as it was given: every number in the type in which it came.
+
+Numbers in lists and tuples come out as numpy's, as in the array that numpy makes of them. Where that is not possible
+without a number becoming another (a list of whole numbers and others), the layout is not made for the batch.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +73,8 @@ class _Numbers:
         kind = given.dtype
         if given.shape != (high - low, *self._shape) or kind.kind not in "biuf" or kind.itemsize > _WIDTH:
             return False
+        if not kind.isnative or (given is not batch and _differ(batch, kind)):
+            return False
         self._rows(arrays, kind)[low:high] = given.reshape(high - low, self._size)
         arrays[f"{self._name}/type"][low:high] = ord(kind.char)
         return True
@@ -79,6 +85,12 @@ class _Numbers:
 
     def _rows(self, arrays: Mapping[str, AnyArray], kind: np.dtype[Any]) -> AnyArray:
         return arrays[self._name].view(kind)[:, : self._size]
+
+
+def _differ(batch: Any, kind: np.dtype[Any]) -> bool:
+    """Whether numpy has brought numbers of several types into one, or whole ones into none."""
+    kinds = {type(each) for each in batch}
+    return len(kinds) > 1 or (int in kinds and kind.kind == "f")
 
 
 for _space in (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary):

@@ -19,7 +19,7 @@ from vecbt.shm.infos import InfoWriter
 from vecbt.shm.report import SliceError
 from vecbt.shm.spaces import Layout, Write
 
-__all__ = ["EnvPlan", "EnvSlice", "MakeEnvSlice"]
+__all__ = ["EnvPlan", "EnvSlice", "EnvState", "MakeEnvSlice"]
 
 _NOT_BY_CALL = ("reset", "step", "close", "_setattr", "_check_spaces")
 
@@ -65,8 +65,15 @@ class MakeEnvSlice:
         return self.kind(self.plan, arrays, low, high)
 
 
-class _State:
-    """What the next step does with an environment: step it, or one of these things."""
+class EnvState:
+    """What the next step does with an environment: step it, or one of these things.
+
+    Attributes:
+        RUNNING: Step it.
+        ENDED: Reset it, or refuse in the mode DISABLED.
+        CUT: Say that its episode was cut short, as its process has died.
+        FAILED: Refuse, as it has raised and been closed.
+    """
 
     RUNNING, ENDED, CUT, FAILED = range(4)
 
@@ -157,13 +164,14 @@ class EnvSlice:
             if mask is not None and not mask[env]:
                 continue
             try:
-                if self._states[place] == _State.FAILED:
+                if self._states[place] == EnvState.FAILED:
                     self.envs[place] = self._make(place)
                     self._steps[place] = self.envs[place].step
                 given = {"seed": seeds[env], "options": options}
                 if self._waiting[place]:
                     chosen = self._take_choice(place)
-                    given = {name: chosen.get(name) if value is None else value for name, value in given.items()}
+                    # Of options that hold nothing but a mask, nothing is left.
+                    given = {name: chosen[name] if value in (None, {}) else value for name, value in given.items()}
                 observation, info = self._reset(place, **given)
                 self._writers[place](observation)
                 if info:
@@ -204,11 +212,11 @@ class EnvSlice:
 
     def _step_otherwise(self, place: int) -> None:
         """What a step does with an environment that is not running."""
-        if self._states[place] == _State.FAILED:
+        if self._states[place] == EnvState.FAILED:
             raise EpisodeError("the environment has raised and has been closed: reset it")
         info: dict[str, Any] = {}
         restarted = place in self._restarted
-        cut = self._states[place] == _State.CUT
+        cut = self._states[place] == EnvState.CUT
         if not cut:
             observation, info = self._reset(place)
             self._writers[place](observation)
@@ -218,7 +226,7 @@ class EnvSlice:
             observation, info = self._end_episode(place, last, {})
             self._writers[place](observation)
         else:
-            self._states[place] = _State.ENDED if self.plan.autoreset == AutoresetMode.NEXT_STEP else _State.RUNNING
+            self._states[place] = EnvState.ENDED
         self._rewards[place] = 0.0
         self._terminations[place] = False
         self._truncations[place] = cut
@@ -235,8 +243,7 @@ class EnvSlice:
     def _end_episode(self, place: int, observation: Any, info: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """What the step that ends an episode returns."""
         if self.plan.autoreset != AutoresetMode.SAME_STEP:
-            if self.plan.autoreset == AutoresetMode.NEXT_STEP:
-                self._states[place] = _State.ENDED
+            self._states[place] = EnvState.ENDED
             return observation, info
         final: dict[str, Any] = {"final_info": info}
         if self.plan.final is not None and self.plan.final.holds(observation):
@@ -264,7 +271,7 @@ class EnvSlice:
         self._restarted.discard(place)
         observation, info = self.envs[place].reset(**given)
         self._episodes[place] = number
-        self._states[place] = _State.RUNNING
+        self._states[place] = EnvState.RUNNING
         return observation, info
 
     def _take_choice(self, place: int) -> Mapping[str, Any]:
@@ -278,8 +285,8 @@ class EnvSlice:
 
     def _fail(self, place: int, error: Exception) -> None:
         self._errors.append((self.low + place, error))
-        if self._states[place] != _State.FAILED:
-            self._states[place] = _State.FAILED
+        if self._states[place] != EnvState.FAILED:
+            self._states[place] = EnvState.FAILED
             with contextlib.suppress(Exception):
                 self.envs[place].close()
 
@@ -313,8 +320,8 @@ class EnvSlice:
         """Show with the next step that the running episodes have been cut short; see `vecbt.shm.slices.Slice`."""
         self._infos.learn(argument["columns"])
         for place in range(self.high - self.low):
-            if self._states[place] == _State.RUNNING:
-                self._states[place] = _State.CUT
+            if self._states[place] == EnvState.RUNNING:
+                self._states[place] = EnvState.CUT
             self._restarted.add(place)
             self._seeds[place] = argument["seeds"][self.low + place]
             if self._waiting[place]:
@@ -362,7 +369,7 @@ class EnvSlice:
         """Close the environments."""
         errors = []
         for place, env in enumerate(self.envs):
-            if self._states[place] != _State.FAILED:
+            if self._states[place] != EnvState.FAILED:
                 try:
                     env.close()
                 except Exception as error:

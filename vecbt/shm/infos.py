@@ -105,14 +105,15 @@ class InfoWriter:
         self._root: dict[str, _Place] = {}
 
     def learn(self, columns: Sequence[Column]) -> None:
-        """Get to know new columns."""
+        """Get to know columns; known ones, which a process that is started again may be told of twice, stay."""
         for column in columns:
             places = self._root
             for name in column.path[:-1]:
                 children = places[name].children
                 assert children is not None
                 places = children
-            places[column.path[-1]] = _Place(column, self._words, self._all_masks)
+            if column.path[-1] not in places:
+                places[column.path[-1]] = _Place(column, self._words, self._all_masks)
 
     def clear(self) -> None:
         """Forget the infos of the last call."""
@@ -165,7 +166,7 @@ class InfoReader:
     def __init__(self, arrays: Mapping[str, AnyArray]) -> None:
         self._words, self._masks, self._any = arrays["info_words"], arrays["info_masks"], arrays["info_any"]
         self.columns: list[Column] = []
-        self._known: set[tuple[str, ...]] = set()
+        self._known: dict[tuple[str, ...], Column] = {}
         self._used = 0
 
     def read(self, low: int, high: int) -> dict[str, Any]:
@@ -198,17 +199,42 @@ class InfoReader:
         result[mask] = values[mask]
         return result
 
+    def conflicts(self, info: Mapping[str, Any]) -> bool:
+        """Whether anything in a message has a column, made for values of another kind."""
+        for path, value in _leaves(info):
+            column = self._known.get(path)
+            if column is not None and (column.dtype or not isinstance(value, dict)):
+                return True
+        return False
+
+    def single(self, env: int) -> dict[str, Any]:
+        """What stands in the columns for one environment, as this one has given it."""
+        info: dict[str, Any] = {}
+        for column, mask in zip(self.columns, self._masks[:, env], strict=False):
+            if mask:
+                place = info
+                for name in column.path[:-1]:
+                    place = place[name]
+                place[column.path[-1]] = self._value(column, env) if column.dtype else {}
+        return info
+
+    def _value(self, column: Column, env: int) -> Any:
+        value = _values(column, self._words)[env, ...]
+        if column.scalar is None:
+            return value.copy()
+        return value.item() if column.scalar is bool or column.scalar in _SAME else value[()]
+
     def assign(self, info: Mapping[str, Any]) -> list[Column]:
         """New columns for what has come as a message and could have been written; none when they are all in use."""
         new = []
         for path, value in _leaves(info):
-            if path[0] == "final_obs" or path in self._known or len(self.columns) == _COLUMNS:
+            if "final_obs" in path or path in self._known or len(self.columns) == _COLUMNS:
                 continue
-            if len(path) > 1 and path[:-1] not in self._known:
-                continue  # the dict around it has found no column
+            if len(path) > 1 and (path[:-1] not in self._known or self._known[path[:-1]].dtype):
+                continue  # the dict around it has found no column, or that of a number
             column = self._column(path, value)
             if column is not None:
-                self._known.add(path)
+                self._known[path] = column
                 self.columns.append(column)
                 self._used += column.words
                 new.append(column)

@@ -40,9 +40,6 @@ class Layout(Protocol):
     def element(self, arrays: Arrays, env: int) -> Any:
         """A copy of an environment's element."""
 
-    def elements(self, arrays: Arrays, low: int, high: int) -> list[Any]:
-        """Copies of the elements of environments."""
-
     def batch(self, arrays: Arrays, low: int, high: int, copy: bool) -> Any:
         """The batch of elements as `gymnasium.vector.utils.concatenate` gives it, as views unless ``copy``."""
 
@@ -99,9 +96,6 @@ class _Plain:
         array = arrays[self._name]
         return array[env] if self._scalar else array[env].copy()
 
-    def elements(self, arrays: Arrays, low: int, high: int) -> list[Any]:
-        return list(arrays[self._name][low:high].copy())
-
     def batch(self, arrays: Arrays, low: int, high: int, copy: bool) -> Any:
         view = arrays[self._name][low:high]
         return view.copy() if copy else view
@@ -143,10 +137,6 @@ class _Tuple(_Parts):
     def element(self, arrays: Arrays, env: int) -> Any:
         return tuple(part.element(arrays, env) for part in self._parts)
 
-    def elements(self, arrays: Arrays, low: int, high: int) -> list[Any]:
-        columns = [part.elements(arrays, low, high) for part in self._parts]
-        return list(zip(*columns, strict=True)) if columns else [()] * (high - low)
-
     def batch(self, arrays: Arrays, low: int, high: int, copy: bool) -> Any:
         return tuple(part.batch(arrays, low, high, copy) for part in self._parts)
 
@@ -186,12 +176,6 @@ class _Dict(_Parts):
     def element(self, arrays: Arrays, env: int) -> Any:
         return {key: part.element(arrays, env) for key, part in zip(self._keys, self._parts, strict=True)}
 
-    def elements(self, arrays: Arrays, low: int, high: int) -> list[Any]:
-        columns = [part.elements(arrays, low, high) for part in self._parts]
-        if not columns:
-            return [{} for _ in range(low, high)]
-        return [dict(zip(self._keys, row, strict=True)) for row in zip(*columns, strict=True)]
-
     def batch(self, arrays: Arrays, low: int, high: int, copy: bool) -> Any:
         return {key: part.batch(arrays, low, high, copy) for key, part in zip(self._keys, self._parts, strict=True)}
 
@@ -208,9 +192,6 @@ def _ignore(value: Any) -> None:
 class _ByElement:
     """Spaces whose batch is a tuple of elements."""
 
-    def elements(self, arrays: Arrays, low: int, high: int) -> list[Any]:
-        return [self.element(arrays, env) for env in range(low, high)]
-
     def element(self, arrays: Arrays, env: int) -> Any:
         raise NotImplementedError
 
@@ -218,7 +199,7 @@ class _ByElement:
         raise NotImplementedError
 
     def batch(self, arrays: Arrays, low: int, high: int, copy: bool) -> Any:
-        return tuple(self.elements(arrays, low, high))
+        return tuple(self.element(arrays, env) for env in range(low, high))
 
 
 class _Text(_ByElement):

@@ -19,6 +19,7 @@ from vecbt.errors import (
     ActionError,
     ClosedError,
     ConfigError,
+    EpisodeError,
     NoPendingCallError,
     PendingCallError,
     WorkerTimeoutError,
@@ -26,7 +27,7 @@ from vecbt.errors import (
 from vecbt.shm.actions import ActionLayout, action_layout
 from vecbt.shm.arena import ArraySpec
 from vecbt.shm.control import Op
-from vecbt.shm.env_slice import EnvPlan, EnvSlice, MakeEnvSlice
+from vecbt.shm.env_slice import EnvPlan, EnvSlice, EnvState, MakeEnvSlice
 from vecbt.shm.infos import Column, InfoReader, info_specs
 from vecbt.shm.options import WorkerOptions
 from vecbt.shm.pool import WorkerPool
@@ -51,7 +52,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
     `close` takes at most two seconds, whatever state the workers are in.
 
     **Actions** reach an environment as they are given, nothing is checked or cast: numbers in arrays or lists through
-    shared memory, everything else by message.
+    shared memory, everything else by message. Numbers in lists arrive as numpy's: the ints of ``[0, 1]`` as int64.
 
     Args:
         env_fns: Make the environments; anything that can be called, closures too.
@@ -360,6 +361,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             TypeError: If ``actions`` are no batch.
             ActionError: If they are not one for each environment.
+            EpisodeError: If an environment has raised, or ended in the mode DISABLED, and has not been reset.
             WorkerDiedError: If a worker has died.
             WorkerTimeoutError: If it takes longer than ``timeout``; the next call goes on from there.
             Exception: Whatever an environment raises, with its index in the notes.
@@ -439,15 +441,26 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _take_actions(self, actions: Any, low: int, high: int, group: int) -> dict[str, Any] | None:
         """Write actions where workers find them; returns what has to go along as a message."""
-        argument = self._memory.outgoing(group)
+        if not self._asked:
+            self._pool.settle()  # of a call that was interrupted: workers may not have read its actions yet
+        if self.autoreset_mode == AutoresetMode.DISABLED:
+            self._check_running(low, high)
         if self._action is not None:
             with contextlib.suppress(ValueError, TypeError):  # of what numpy can make no array
                 if self._action.write(self._arrays, low, high, actions):
-                    return argument
+                    return self._memory.outgoing(group)
         elements = list(iterate(self.action_space, actions))
         if len(elements) != high - low:
             raise ActionError(f"expected {high - low} actions, one for each environment, got {len(elements)}")
-        return {**(argument or {}), "actions": elements, "first": low}
+        return {**(self._memory.outgoing(group) or {}), "actions": elements, "first": low}
+
+    def _check_running(self, low: int, high: int) -> None:
+        ended = np.flatnonzero(self._arrays["states"][low:high] == EnvState.ENDED) + low
+        if len(ended):
+            raise EpisodeError(
+                f"the episodes of environments {ended.tolist()} have ended, and the autoreset mode is DISABLED: "
+                f"reset(options={{'reset_mask': terminations | truncations}}) first"
+            )
 
     def _results(self, answers: Sequence[Any], low: int, high: int) -> StepResult:
         arrays = self._arrays
@@ -475,21 +488,29 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _tell(self, answers: Sequence[Any], low: int, high: int) -> dict[str, Any]:
         """The infos: what stands in the columns, final observations, and what has come as messages."""
-        infos = self._infos.read(low, high)
+        adder = self._adders[high - low]
+        told = [(env, info) for answer in answers for env, info in answer["infos"]]
+        for env, info in told:
+            if "final_obs" in info and info["final_obs"] is None:  # of an environment whose worker has died
+                info["final_obs"] = self._elements[env]
+        infos: dict[str, Any] = {}
+        if any(self._infos.conflicts(info) for _, info in told):
+            # The first environment says what type an array has, be it in a column or not.
+            rest = dict(told)
+            for env in range(low, high):
+                infos = adder._add_info(infos, _merge(self._infos.single(env), rest.get(env, {})), env - low)
+        else:
+            infos = self._infos.read(low, high)
+            for env, info in told:
+                infos = adder._add_info(infos, info, env - low)
         if self._final is not None:
             mask = self._arrays["final_mask"][low:high]
             if np.count_nonzero(mask):
-                final = np.full(high - low, None, object)
                 for place in np.flatnonzero(mask).tolist():
-                    final[place] = self._final.element(self._arrays, low + place)
-                infos["final_obs"], infos["_final_obs"] = final, mask.copy()
-        adder = self._adders[high - low]
-        for answer in answers:
-            for env, info in answer["infos"]:
-                if "final_obs" in info and info["final_obs"] is None:  # of an environment whose worker has died
-                    info["final_obs"] = self._elements[env]
-                infos = adder._add_info(infos, info, env - low)
-                self._memory.teach(self._infos.assign(info))
+                    final = self._final.element(self._arrays, low + place)
+                    infos = adder._add_info(infos, {"final_obs": final}, place)
+        for _, info in told:
+            self._memory.teach(self._infos.assign(info))
         return infos
 
     # -- everything else -----------------------------------------------------------------------------------------------
@@ -601,8 +622,8 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
     def _begin(self, call: str, operation: int, group: int, argument: Any) -> None:
         if not self._asked:
             self._pool.settle()  # of a call that was interrupted
-        self._asked.append((call, group))
         self._pool.begin(operation, group, argument)
+        self._asked.append((call, group))  # not before: an argument may be one that cannot be sent
 
     def _finish(self, call: str, timeout: float | None, wait: str | None = None, begin: str | None = None) -> list[Any]:
         self._check_open()
@@ -676,12 +697,15 @@ class _Memory:
         if group:
             told, self._outgoing[group - 1] = self._outgoing[group - 1], {}
             return told or None
-        told = {}
-        for outgoing in self._outgoing:
-            if outgoing:
-                told["choices"] = {**told.get("choices", {}), **outgoing.pop("choices", {})}
-                told["columns"] = outgoing.pop("columns", told.get("columns", ()))
-        return told or None
+        choices: dict[int, Mapping[str, Any]] = {}
+        columns: dict[int, Column] = {}  # of which one group may know more than another
+        for group in range(len(self._outgoing)):
+            told, self._outgoing[group] = self._outgoing[group], {}
+            choices |= told.get("choices", {})
+            columns |= {column.number: column for column in told.get("columns", ())}
+        if not choices and not columns:
+            return None
+        return {"choices": choices, "columns": [column for _, column in sorted(columns.items())]}
 
     def __call__(self, bounds: Sequence[tuple[int, int]]) -> dict[str, Any]:
         """What the slices of a new process need to know; see `vecbt.shm.pool.Recovery`."""
@@ -735,6 +759,8 @@ def _indices(envs: Any, num_envs: int) -> list[int]:
     if envs is None:
         return list(range(num_envs))
     given = np.asarray(envs)
+    if given.shape == (0,):
+        return []
     if given.dtype == np.bool_ and given.shape == (num_envs,):
         return np.flatnonzero(given).tolist()
     if given.ndim != 1 or given.dtype.kind not in "iu" or not ((given >= -num_envs) & (given < num_envs)).all():
@@ -742,6 +768,14 @@ def _indices(envs: Any, num_envs: int) -> list[int]:
             f"envs must be indices below {num_envs}, a bool mask of length {num_envs} or None, got {envs!r}"
         )
     return [int(env) % num_envs for env in given]
+
+
+def _merge(info: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Put more into nested dicts; only the first is changed."""
+    for name, value in further.items():
+        inner = info.get(name)
+        info[name] = _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return info
 
 
 def _in_order(answers: Sequence[Sequence[tuple[int, Any]]]) -> tuple[Any, ...]:
