@@ -26,7 +26,7 @@ def through(space: Any, batch: Any, n: int = N) -> list[Any] | None:
     made = action_layout(space, n, "x")
     assert made is not None
     arrays = Arena(made.specs).arrays
-    return made.read(arrays, 0, n) if made.write(arrays, 0, n, batch) else None
+    return made.bind(arrays, 0, n).read() if made.bind(arrays, 0, n).write(batch) else None
 
 
 fixed = st.recursive(
@@ -132,19 +132,19 @@ def test_actions_of_some_environments() -> None:
     made = action_layout(spaces.Discrete(4), 4, "x")
     assert made is not None
     arrays = Arena(made.specs).arrays
-    assert made.write(arrays, 2, 4, np.array([1, 2], np.int16))
-    assert made.write(arrays, 0, 2, np.array([0.5, 1.5]))
-    assert exact(made.read(arrays, 0, 2)) == exact([np.float64(0.5), np.float64(1.5)])
-    assert exact(made.read(arrays, 3, 4)) == exact([np.int16(2)])
+    assert made.bind(arrays, 2, 4).write(np.array([1, 2], np.int16))
+    assert made.bind(arrays, 0, 2).write(np.array([0.5, 1.5]))
+    assert exact(made.bind(arrays, 0, 2).read()) == exact([np.float64(0.5), np.float64(1.5)])
+    assert exact(made.bind(arrays, 3, 4).read()) == exact([np.int16(2)])
 
 
 def test_a_worker_keeps_no_view() -> None:
     made = action_layout(spaces.MultiBinary(2), 1, "x")
     assert made is not None
     arrays = Arena(made.specs).arrays
-    assert made.write(arrays, 0, 1, np.array([[1, 2]]))
-    (action,) = made.read(arrays, 0, 1)
-    assert made.write(arrays, 0, 1, np.array([[3, 4]]))
+    assert made.bind(arrays, 0, 1).write(np.array([[1, 2]]))
+    (action,) = made.bind(arrays, 0, 1).read()
+    assert made.bind(arrays, 0, 1).write(np.array([[3, 4]]))
     assert action.tolist() == [1, 2]
 
 

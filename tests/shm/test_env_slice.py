@@ -100,7 +100,7 @@ class Bench:
         return self.slice.reset({"mask": mask, "seeds": seeds, "options": options, **more})
 
     def step(self, argument: Any = None, actions: Any = (0, 1, 2, 3)) -> Any:
-        assert self.action.write(self.arrays, 0, N, np.array(actions))
+        assert self.action.bind(self.arrays, 0, N).write(np.array(actions))
         return self.slice.step(argument)
 
     @property

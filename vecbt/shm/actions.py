@@ -16,10 +16,24 @@ from gymnasium import spaces
 from vecbt.arrays import AnyArray
 from vecbt.shm.arena import ArraySpec
 
-__all__ = ["ActionLayout", "action_layout"]
+__all__ = ["ActionBuffer", "ActionLayout", "action_layout"]
 
 _WIDTH = 8
 """Bytes for a number, of whatever type."""
+
+
+class ActionBuffer(Protocol):
+    """The actions of some environments in shared memory."""
+
+    def write(self, batch: Any) -> bool:
+        """Write the environments' actions.
+
+        Returns:
+            Whether the batch has a form that the arrays are made for; else nothing, or a part, has been written.
+        """
+
+    def read(self) -> list[Any]:
+        """Copies of the environments' actions, which have been written together."""
 
 
 class ActionLayout(Protocol):
@@ -31,15 +45,8 @@ class ActionLayout(Protocol):
 
     specs: dict[str, ArraySpec]
 
-    def write(self, arrays: Mapping[str, AnyArray], low: int, high: int, batch: Any) -> bool:
-        """Write the actions of environments ``low <= index < high``.
-
-        Returns:
-            Whether the batch has a form that the arrays are made for; else nothing, or a part, has been written.
-        """
-
-    def read(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> list[Any]:
-        """Copies of the actions of environments which were written together."""
+    def bind(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> ActionBuffer:
+        """The actions of environments ``low <= index < high``."""
 
 
 @singledispatch
@@ -68,23 +75,45 @@ class _Numbers:
             f"{name}/type": ArraySpec((n,), "int8"),
         }
 
-    def write(self, arrays: Mapping[str, AnyArray], low: int, high: int, batch: Any) -> bool:
+    def bind(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> ActionBuffer:
+        return _NumbersBuffer(arrays[self._name][low:high], arrays[f"{self._name}/type"].data[low:high], self._shape)
+
+
+class _NumbersBuffer:
+    def __init__(self, memory: AnyArray, kinds: Any, shape: tuple[int, ...]) -> None:
+        self._memory, self._kinds, self._shape = memory, kinds, (len(memory), *shape)
+        self._views: dict[str, AnyArray] = {}
+
+    def write(self, batch: Any) -> bool:
         given = np.asarray(batch)
         kind = given.dtype
-        if given.shape != (high - low, *self._shape) or kind.kind not in "biuf" or kind.itemsize > _WIDTH:
+        view = self._views.get(kind.char)
+        if view is None:
+            if kind.kind not in "biuf" or kind.itemsize > _WIDTH:
+                return False
+            view = self._view(kind.char)
+        if given.shape != self._shape or not kind.isnative or (given is not batch and _differ(batch, kind)):
             return False
-        if not kind.isnative or (given is not batch and _differ(batch, kind)):
-            return False
-        self._rows(arrays, kind)[low:high] = given.reshape(high - low, self._size)
-        arrays[f"{self._name}/type"][low:high] = ord(kind.char)
+        view[...] = given
+        code, kinds = ord(kind.char), self._kinds
+        if kinds[0] != code or kinds[-1] != code:  # halves are written by themselves too, but nothing smaller
+            for row in range(len(kinds)):
+                kinds[row] = code
         return True
 
-    def read(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> list[Any]:
-        kind = np.dtype(chr(arrays[f"{self._name}/type"][low]))
-        return list(self._rows(arrays, kind)[low:high].copy().reshape(high - low, *self._shape))
+    def read(self) -> list[Any]:
+        char = chr(self._kinds[0])
+        view = self._views.get(char)
+        if view is None:
+            view = self._view(char)
+        return list(view.copy())
 
-    def _rows(self, arrays: Mapping[str, AnyArray], kind: np.dtype[Any]) -> AnyArray:
-        return arrays[self._name].view(kind)[:, : self._size]
+    def _view(self, char: str) -> AnyArray:
+        kind = np.dtype(char)
+        size = int(np.prod(self._shape[1:], dtype=np.int64))
+        view = self._memory.view(kind)[:, :size].reshape(self._shape)
+        self._views[char] = view
+        return view
 
 
 def _differ(batch: Any, kind: np.dtype[Any]) -> bool:
@@ -104,17 +133,25 @@ class _Parts:
         self._keys, self._parts = keys, parts
         self.specs = {name: spec for part in parts for name, spec in part.specs.items()}
 
-    def write(self, arrays: Mapping[str, AnyArray], low: int, high: int, batch: Any) -> bool:
+    def bind(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> ActionBuffer:
+        return _PartsBuffer(self._keys, [part.bind(arrays, low, high) for part in self._parts])
+
+
+class _PartsBuffer:
+    def __init__(self, keys: tuple[str, ...] | None, parts: list[ActionBuffer]) -> None:
+        self._keys, self._parts = keys, parts
+
+    def write(self, batch: Any) -> bool:
         if self._keys is not None:
             if not isinstance(batch, Mapping) or any(key not in batch for key in self._keys):
                 return False
             batch = [batch[key] for key in self._keys]
         elif not isinstance(batch, tuple | list) or len(batch) != len(self._parts):
             return False
-        return all(part.write(arrays, low, high, each) for part, each in zip(self._parts, batch, strict=True))
+        return all(part.write(each) for part, each in zip(self._parts, batch, strict=True))
 
-    def read(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> list[Any]:
-        rows = zip(*[part.read(arrays, low, high) for part in self._parts], strict=True)
+    def read(self) -> list[Any]:
+        rows = zip(*[part.read() for part in self._parts], strict=True)
         if self._keys is None:
             return list(rows)
         return [dict(zip(self._keys, row, strict=True)) for row in rows]

@@ -101,12 +101,14 @@ class EnvSlice:
         self._arrays = arrays
         # Memoryviews take a number in a third of the time that numpy takes.
         self._rewards: Any = arrays["rewards"].data[low:high]
-        self._terminations: Any = arrays["terminations"].data[low:high]
-        self._truncations: Any = arrays["truncations"].data[low:high]
+        self._terminated, self._truncated = arrays["terminations"][low:high], arrays["truncations"][low:high]
+        self._terminations: Any = self._terminated.data
+        self._truncations: Any = self._truncated.data
         self._episodes: Any = arrays["episodes"].data[low:high]
         self._states: Any = arrays["states"].data[low:high]
         self._waiting: Any = arrays["choice_waits"].data[low:high]
         self._final_mask = arrays["final_mask"][low:high]
+        self._actions = plan.action.bind(arrays, low, high) if plan.action is not None else None
         self._infos = InfoWriter(arrays, low, high)
         self._restarted: set[int] = set()
         self._choices: dict[int, Mapping[str, Any]] = {}
@@ -183,14 +185,15 @@ class EnvSlice:
     def step(self, argument: Mapping[str, Any] | None) -> Any:
         """Step every environment, or reset those whose episode has ended, as the autoreset mode has it."""
         self._begin(argument)
-        low, high, plan = self.low, self.high, self.plan
         if argument is not None and argument.get("actions") is not None:
-            actions = argument["actions"][low - argument["first"] : high - argument["first"]]
+            actions = argument["actions"][self.low - argument["first"] : self.high - argument["first"]]
         else:
-            assert plan.action is not None
-            actions = plan.action.read(self._arrays, low, high)
-        rewards, terminations, truncations, states = self._rewards, self._terminations, self._truncations, self._states
-        place = -1
+            assert self._actions is not None
+            actions = self._actions.read()
+        self._terminated[:] = False
+        self._truncated[:] = False
+        rewards, states, place = self._rewards, self._states, -1
+        # A few dozen nanoseconds for each of thousands of environments: everything rare is elsewhere.
         for step, action, write in zip(self._steps, actions, self._writers, strict=True):
             place += 1
             try:
@@ -199,11 +202,11 @@ class EnvSlice:
                     continue
                 observation, reward, terminated, truncated, info = step(action)
                 if terminated or truncated:
+                    self._terminations[place] = terminated
+                    self._truncations[place] = truncated
                     observation, info = self._end_episode(place, observation, info)
                 write(observation)
                 rewards[place] = reward
-                terminations[place] = terminated
-                truncations[place] = truncated
                 if info:
                     self._tell(place, info)
             except Exception as error:
@@ -228,7 +231,6 @@ class EnvSlice:
         else:
             self._states[place] = EnvState.ENDED
         self._rewards[place] = 0.0
-        self._terminations[place] = False
         self._truncations[place] = cut
         if restarted:
             self._restarted.discard(place)

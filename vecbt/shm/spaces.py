@@ -79,7 +79,7 @@ class _Plain:
         shape, ndarray, dtype = self._shape, np.ndarray, self._dtype
 
         def write(value: Any) -> None:
-            if type(value) is not ndarray or value.dtype is not dtype:
+            if type(value) is not ndarray:
                 value = np.asarray(value, dtype=dtype)
             if value.shape != shape:  # an assignment would stretch what is too small over the row
                 value = value.reshape(shape)

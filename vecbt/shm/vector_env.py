@@ -14,7 +14,7 @@ from gymnasium.error import CustomSpaceError
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_differing_spaces, batch_space, concatenate, create_empty_array, iterate
 
-from vecbt.arrays import BoolArray, FloatArray
+from vecbt.arrays import AnyArray, BoolArray, FloatArray
 from vecbt.errors import (
     ActionError,
     ClosedError,
@@ -171,6 +171,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         self._arrays = self._pool.arrays
         self._infos = InfoReader(self._arrays)
         self._memory.columns = self._infos.columns
+        self._views = [_View(self._arrays, self._action, *bounds) for bounds in [(0, n), *self._pool.ranges]]
         self.halves = [slice(low, high) for low, high in self._pool.ranges]
         # For spaces whose batch is a tuple of elements, and those that travel as messages.
         self._elements: list[Any] = [None] * n
@@ -366,21 +367,22 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             WorkerTimeoutError: If it takes longer than ``timeout``; the next call goes on from there.
             Exception: Whatever an environment raises, with its index in the notes.
         """
-        self._check_open()
-        self._check_idle("step_async")
-        argument = self._take_actions(actions, 0, self.num_envs, 0)
+        if self.closed or self._asked:
+            self._check_open()
+            self._check_idle("step_async")
+        argument = self._take_actions(actions, 0)
         try:
             answers = self._pool.step(argument)
         except Exception:
             self._log_failures()
             raise
-        return self._results(answers, 0, self.num_envs)
+        return self._results(answers, 0)
 
     def step_async(self, actions: Any) -> None:
         """Begin a `step` and come back at once."""
         self._check_open()
         self._check_idle("step_async")
-        self._begin("step", Op.STEP, 0, self._take_actions(actions, 0, self.num_envs, 0))
+        self._begin("step", Op.STEP, 0, self._take_actions(actions, 0))
 
     def step_wait(self, timeout: float | None = None) -> StepResult:
         """Wait for the `step` that has been begun.
@@ -388,7 +390,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         Args:
             timeout: Seconds before `WorkerTimeoutError`, after which it may be waited for again.
         """
-        return self._results(self._finish("step", timeout), 0, self.num_envs)
+        return self._results(self._finish("step", timeout), 0)
 
     def send(self, actions: Any) -> None:
         """Begin a step of the half whose turn it is, while the other half may still be at its own.
@@ -419,10 +421,8 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
                 f"Calling `send` while waiting for {len(self._asked)} pending call(s) to complete: `recv` first.",
                 self._asked[0][0],
             )
-        turn = self._turns[0] % len(self.halves)
-        half = self.halves[turn]
-        argument = self._take_actions(actions, half.start, half.stop, turn + 1)
-        self._begin("half", Op.STEP, turn + 1, argument)
+        group = self._turns[0] % len(self.halves) + 1
+        self._begin("half", Op.STEP, group, self._take_actions(actions, group))
         self._turns[0] += 1
 
     def recv(self, timeout: float | None = None) -> StepResult:
@@ -435,24 +435,28 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             As `step`, for the environments of the half.
         """
         answers = self._finish("half", timeout, "recv", "send")
-        half = self.halves[self._turns[1] % len(self.halves)]
+        group = self._turns[1] % len(self.halves) + 1
         self._turns[1] += 1
-        return self._results(answers, half.start, half.stop)
+        return self._results(answers, group)
 
-    def _take_actions(self, actions: Any, low: int, high: int, group: int) -> dict[str, Any] | None:
-        """Write actions where workers find them; returns what has to go along as a message."""
+    def _take_actions(self, actions: Any, group: int) -> dict[str, Any] | None:
+        """Write the actions of a half (0 for all) where workers find them; returns what is to go along as a message."""
         if not self._asked:
             self._pool.settle()  # of a call that was interrupted: workers may not have read its actions yet
+        view = self._views[group]
         if self.autoreset_mode == AutoresetMode.DISABLED:
-            self._check_running(low, high)
-        if self._action is not None:
-            with contextlib.suppress(ValueError, TypeError):  # of what numpy can make no array
-                if self._action.write(self._arrays, low, high, actions):
-                    return self._memory.outgoing(group)
+            self._check_running(view.low, view.high)
+        if view.actions is not None:
+            try:
+                if view.actions.write(actions):
+                    return self._memory.outgoing(group) if self._memory.has_news else None
+            except (ValueError, TypeError):
+                pass  # numpy can make no array of them
         elements = list(iterate(self.action_space, actions))
-        if len(elements) != high - low:
-            raise ActionError(f"expected {high - low} actions, one for each environment, got {len(elements)}")
-        return {**(self._memory.outgoing(group) or {}), "actions": elements, "first": low}
+        count = view.high - view.low
+        if len(elements) != count:
+            raise ActionError(f"expected {count} actions, one for each environment, got {len(elements)}")
+        return {**(self._memory.outgoing(group) or {}), "actions": elements, "first": view.low}
 
     def _check_running(self, low: int, high: int) -> None:
         ended = np.flatnonzero(self._arrays["states"][low:high] == EnvState.ENDED) + low
@@ -462,14 +466,14 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
                 f"reset(options={{'reset_mask': terminations | truncations}}) first"
             )
 
-    def _results(self, answers: Sequence[Any], low: int, high: int) -> StepResult:
-        arrays = self._arrays
+    def _results(self, answers: Sequence[Any], group: int) -> StepResult:
+        view = self._views[group]
         return (
-            self._observe(answers, low, high),
-            arrays["rewards"][low:high].copy(),
-            arrays["terminations"][low:high].copy(),
-            arrays["truncations"][low:high].copy(),
-            self._tell(answers, low, high),
+            self._observe(answers, view.low, view.high),
+            view.copy_rewards(),
+            view.copy_terminations(),
+            view.copy_truncations(),
+            self._tell(answers, view.low, view.high),
         )
 
     def _observe(self, answers: Sequence[Any], low: int, high: int) -> Any:
@@ -488,6 +492,8 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _tell(self, answers: Sequence[Any], low: int, high: int) -> dict[str, Any]:
         """The infos: what stands in the columns, final observations, and what has come as messages."""
+        if not answers and self._final is None:
+            return self._infos.read(low, high)
         adder = self._adders[high - low]
         told = [(env, info) for answer in answers for env, info in answer["infos"]]
         for env, info in told:
@@ -659,6 +665,17 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             logger.error("Raising the last exception back to the main process.")
 
 
+class _View:
+    """What a step needs of the environments of a half, or of all, at hand."""
+
+    def __init__(self, arrays: Mapping[str, AnyArray], action: ActionLayout | None, low: int, high: int) -> None:
+        self.low, self.high = low, high
+        self.actions = action.bind(arrays, low, high) if action is not None else None
+        self.copy_rewards = arrays["rewards"][low:high].copy
+        self.copy_terminations = arrays["terminations"][low:high].copy
+        self.copy_truncations = arrays["truncations"][low:high].copy
+
+
 class _Memory:
     """What workers have to be told, and told again when one of them takes the place of another.
 
@@ -669,6 +686,7 @@ class _Memory:
 
     def __init__(self, num_envs: int, groups: int) -> None:
         self.columns: Sequence[Column] = ()
+        self.has_news = False  # for the workers
         self._seeds: list[int | None] = [None] * num_envs
         self._choices: dict[int, Mapping[str, Any]] = {}
         self._outgoing: list[dict[str, Any]] = [{} for _ in range(groups)]
@@ -684,11 +702,13 @@ class _Memory:
         self._choices[env] = choice
         if choice["seed"] is not None:
             self._seeds[env] = choice["seed"]
+        self.has_news = True
         self._outgoing[group].setdefault("choices", {})[env] = choice
 
     def teach(self, columns: Sequence[Column]) -> None:
         """Note new columns of infos."""
         if columns:
+            self.has_news = True
             for outgoing in self._outgoing:
                 outgoing.setdefault("columns", []).extend(columns)
 
@@ -696,8 +716,10 @@ class _Memory:
         """What the slices of a group (counted from 1; 0 for all) have not been told yet; None for nothing."""
         if group:
             told, self._outgoing[group - 1] = self._outgoing[group - 1], {}
+            self.has_news = any(self._outgoing)
             return told or None
         choices: dict[int, Mapping[str, Any]] = {}
+        self.has_news = False
         columns: dict[int, Column] = {}  # of which one group may know more than another
         for group in range(len(self._outgoing)):
             told, self._outgoing[group] = self._outgoing[group], {}
