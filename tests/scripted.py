@@ -39,7 +39,7 @@ def exact(value: Any) -> Any:
 
 
 class Scripted(gymnasium.Env[Any, Any]):
-    """Draws everything from its generator; the reward depends on the action, type and all.
+    """Draws everything from its generator; rewards depend on all actions of the episode, type and all.
 
     Args:
         observation_space: What observations are drawn from.
@@ -62,13 +62,15 @@ class Scripted(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         self.given = (str(seed), str(options))
         self.observation_space.seed(int(self.np_random.integers(2**31)))
+        self.trail = 0
         self.steps, self.left = 0, int(self.np_random.integers(1, self.longest + 1))
         return self.observation_space.sample(), {"options": str(options), **self.tell()}
 
     def step(self, action: Any) -> Any:
         self.steps += 1
         self.left -= 1
-        reward = self.np_random.normal() + zlib.crc32(repr(exact(action)).encode()) % 997
+        self.trail = zlib.crc32(repr(exact(action)).encode(), self.trail)
+        reward = self.np_random.normal() + self.trail % 997
         ended, kind = self.left == 0, bool(self.np_random.integers(2))
         return self.observation_space.sample(), reward, ended and kind, ended and not kind, self.tell()
 
@@ -144,7 +146,8 @@ class Slow(Scripted):
 def family(count: int, env: Callable[..., Any] = Scripted, **settings: Any) -> list[Callable[[], Any]]:
     """Functions that make environments of unlike lengths, by name, for workers of any start method."""
     if env is Scripted:
-        return [partial(env, longest=2 + number % 5, label=f"env {number}", **settings) for number in range(count)]
+        own = [{"longest": 2 + number % 5, "label": f"env {number}"} for number in range(count)]
+        return [partial(env, **{**each, **settings}) for each in own]
     return [partial(env, **settings) for _ in range(count)]
 
 

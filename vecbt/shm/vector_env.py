@@ -286,7 +286,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
                 f"If seeds are passed as a list the length must match num_envs={self.num_envs} but got "
                 f"length={len(seed)}."
             )
-        return list(seed)
+        return _plain(seed)
 
     def _mask(self, mask: Any) -> BoolArray:
         if not isinstance(mask, np.ndarray):
@@ -337,9 +337,9 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         self._check_open()
         chosen = _indices(envs, self.num_envs)
         if isinstance(seed, int | np.integer):
-            seeds: Sequence[int | None] = [int(seed) + env for env in chosen]
+            seeds = [int(seed) + env for env in chosen]
         else:
-            seeds = [None] * len(chosen) if seed is None else list(seed)
+            seeds = [None] * len(chosen) if seed is None else _plain(seed)
         each = [options] * len(chosen) if options is None or isinstance(options, Mapping) else list(options)
         for name, values in (("seed", seeds), ("options", each)):
             if len(values) != len(chosen):
@@ -790,6 +790,11 @@ def _indices(envs: Any, num_envs: int) -> list[int]:
             f"envs must be indices below {num_envs}, a bool mask of length {num_envs} or None, got {envs!r}"
         )
     return [int(env) % num_envs for env in given]
+
+
+def _plain(seeds: Sequence[int | None]) -> list[int | None]:
+    """Seeds as environments take them: not as numpy's numbers."""
+    return [int(seed) if isinstance(seed, np.integer) else seed for seed in seeds]
 
 
 def _merge(info: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
