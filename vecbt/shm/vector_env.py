@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium import Env, Space, logger
 from gymnasium.error import CustomSpaceError
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_differing_spaces, batch_space, concatenate, create_empty_array, iterate
+from gymnasium.vector.utils import batch_differing_spaces, batch_space, iterate
 
-from vecbt.arrays import AnyArray, BoolArray, FloatArray
+from vecbt.arrays import BoolArray, FloatArray
 from vecbt.errors import (
     ActionError,
     ClosedError,
@@ -28,10 +27,12 @@ from vecbt.shm.actions import ActionLayout, action_layout
 from vecbt.shm.arena import ArraySpec
 from vecbt.shm.control import Op
 from vecbt.shm.env_slice import EnvPlan, EnvSlice, EnvState, MakeEnvSlice
-from vecbt.shm.infos import Column, InfoReader, info_specs
+from vecbt.shm.infos import info_specs
+from vecbt.shm.news import News
 from vecbt.shm.options import WorkerOptions
 from vecbt.shm.pool import WorkerPool
 from vecbt.shm.report import RemoteTraceback
+from vecbt.shm.results import Results
 from vecbt.shm.spaces import Layout, layout
 
 __all__ = ["SharedMemoryVectorEnv"]
@@ -141,7 +142,6 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
                     f"{error}. `shared_memory=False` sends observations as messages, which works for any space but is "
                     f"slower"
                 ) from error
-        self._observation, self._final = observation, final
         self._action = action_layout(self.single_action_space, n, "action")
         plan = EnvPlan(
             tuple(env_fns),
@@ -154,7 +154,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             self._action,
         )
         specs = _specs(n, observation, final, self._action)
-        self._memory = _Memory(n, count)
+        self._news = News(n, count)
         restore = ["episodes", "states", "choice_waits", *(observation.specs if observation is not None else ())]
         self._pool = WorkerPool(
             MakeEnvSlice(plan, worker or EnvSlice),
@@ -166,23 +166,24 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             timeout=timeout,
             groups=count,
             daemon=daemon,
-            recovery=workers.recovery(restore, self._memory),
+            recovery=workers.recovery(restore, self._news),
         )
         self._arrays = self._pool.arrays
-        self._infos = InfoReader(self._arrays)
-        self._memory.columns = self._infos.columns
-        self._views = [_View(self._arrays, self._action, *bounds) for bounds in [(0, n), *self._pool.ranges]]
-        self.halves = [slice(low, high) for low, high in self._pool.ranges]
-        # For spaces whose batch is a tuple of elements, and those that travel as messages.
-        self._elements: list[Any] = [None] * n
+        ranges = self._pool.ranges
+        self._read = Results(plan, self._arrays, ranges, copy=copy, owned=processes > 0 and not parent_share)
+        self._news.columns = self._read.columns
+        self._bounds = [(0, n), *ranges]
+        action = self._action
+        self._actions = None if action is None else [action.bind(self._arrays, *bounds) for bounds in self._bounds]
+        self.halves = [slice(low, high) for low, high in ranges]
         self._late = False  # a time-out has left a call under way, which may be waited for again
         self._asked: list[tuple[str, int]] = []  # what has been begun by itself: which call, and the half or 0
         self._turns = [0, 0]  # of `send` and of `recv`
-        self._adders = {high - low: _Adder(high - low) for low, high in [(0, n), *self._pool.ranges]}
-        if observation is not None:
-            self.observations: Any = observation.batch(self._arrays, 0, n, copy=False)
-        else:
-            self.observations = create_empty_array(self.single_observation_space, n=n, fn=np.zeros)
+
+    @property
+    def observations(self) -> Any:
+        """The last observations of the whole batch, which the next call overwrites."""
+        return self._read.observations
 
     def _look_at_environment(self) -> None:
         """Read the spaces and the like from an environment that is made for it."""
@@ -263,8 +264,8 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         if options is not None and "reset_mask" in options:
             mask = self._mask(options.pop("reset_mask"))
         self._turns = [0, 0]
-        argument = {"mask": mask, "seeds": seeds, "options": options, **(self._memory.outgoing(0) or {})}
-        self._memory.remember(seeds, mask)
+        argument = {"mask": mask, "seeds": seeds, "options": options, **(self._news.outgoing(0) or {})}
+        self._news.remember(seeds, mask)
         self._begin("reset", Op.RESET, 0, argument)
 
     def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
@@ -274,7 +275,9 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             timeout: Seconds before `WorkerTimeoutError`, after which it may be waited for again.
         """
         answers = self._finish("reset", timeout)
-        return self._observe(answers, 0, self.num_envs), self._tell(answers, 0, self.num_envs)
+        observations, infos, columns = self._read.of_reset(answers)
+        self._news.teach(columns)
+        return observations, infos
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
@@ -349,7 +352,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         for env, its_seed, its_options in zip(chosen, seeds, each, strict=True):
             choice = {"seed": its_seed, "options": None if its_options is None else dict(its_options)}
             group = next(number for number, half in enumerate(self.halves) if half.start <= env < half.stop)
-            self._memory.choose(env, group, choice)
+            self._news.choose(env, group, choice)
 
     # -- step ----------------------------------------------------------------------------------------------------------
 
@@ -443,20 +446,19 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         """Write the actions of a half (0 for all) where workers find them; returns what is to go along as a message."""
         if not self._asked:
             self._pool.settle()  # of a call that was interrupted: workers may not have read its actions yet
-        view = self._views[group]
+        low, high = self._bounds[group]
         if self.autoreset_mode == AutoresetMode.DISABLED:
-            self._check_running(view.low, view.high)
-        if view.actions is not None:
+            self._check_running(low, high)
+        if self._actions is not None:
             try:
-                if view.actions.write(actions):
-                    return self._memory.outgoing(group) if self._memory.has_news else None
+                if self._actions[group].write(actions):
+                    return self._news.outgoing(group) if self._news.has_news else None
             except (ValueError, TypeError):
                 pass  # numpy can make no array of them
         elements = list(iterate(self.action_space, actions))
-        count = view.high - view.low
-        if len(elements) != count:
-            raise ActionError(f"expected {count} actions, one for each environment, got {len(elements)}")
-        return {**(self._memory.outgoing(group) or {}), "actions": elements, "first": view.low}
+        if len(elements) != high - low:
+            raise ActionError(f"expected {high - low} actions, one for each environment, got {len(elements)}")
+        return {**(self._news.outgoing(group) or {}), "actions": elements, "first": low}
 
     def _check_running(self, low: int, high: int) -> None:
         ended = np.flatnonzero(self._arrays["states"][low:high] == EnvState.ENDED) + low
@@ -467,57 +469,10 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             )
 
     def _results(self, answers: Sequence[Any], group: int) -> StepResult:
-        view = self._views[group]
-        return (
-            self._observe(answers, view.low, view.high),
-            view.copy_rewards(),
-            view.copy_terminations(),
-            view.copy_truncations(),
-            self._tell(answers, view.low, view.high),
-        )
-
-    def _observe(self, answers: Sequence[Any], low: int, high: int) -> Any:
-        if self._observation is not None:
-            return self._observation.batch(self._arrays, low, high, self.copy)
-        for answer in answers:
-            for env, observation in answer["observations"]:
-                self._elements[env] = observation if self._pool.pids else deepcopy(observation)
-        whole = high - low == self.num_envs
-        space = self.single_observation_space
-        out: Any = self.observations if whole else create_empty_array(space, n=high - low, fn=np.zeros)
-        batch = concatenate(space, self._elements[low:high], out)
-        if whole:
-            self.observations = batch
-        return deepcopy(batch) if self.copy else batch
-
-    def _tell(self, answers: Sequence[Any], low: int, high: int) -> dict[str, Any]:
-        """The infos: what stands in the columns, final observations, and what has come as messages."""
-        if not answers and self._final is None:
-            return self._infos.read(low, high)
-        adder = self._adders[high - low]
-        told = [(env, info) for answer in answers for env, info in answer["infos"]]
-        for env, info in told:
-            if "final_obs" in info and info["final_obs"] is None:  # of an environment whose worker has died
-                info["final_obs"] = self._elements[env]
-        infos: dict[str, Any] = {}
-        if any(self._infos.conflicts(info) for _, info in told):
-            # The first environment says what type an array has, be it in a column or not.
-            rest = dict(told)
-            for env in range(low, high):
-                infos = adder._add_info(infos, _merge(self._infos.single(env), rest.get(env, {})), env - low)
-        else:
-            infos = self._infos.read(low, high)
-            for env, info in told:
-                infos = adder._add_info(infos, info, env - low)
-        if self._final is not None:
-            mask = self._arrays["final_mask"][low:high]
-            if np.count_nonzero(mask):
-                for place in np.flatnonzero(mask).tolist():
-                    final = self._final.element(self._arrays, low + place)
-                    infos = adder._add_info(infos, {"final_obs": final}, place)
-        for _, info in told:
-            self._memory.teach(self._infos.assign(info))
-        return infos
+        observations, rewards, terminations, truncations, infos, columns = self._read.of_step(answers, group)
+        if columns:
+            self._news.teach(columns)
+        return observations, rewards, terminations, truncations, infos
 
     # -- everything else -----------------------------------------------------------------------------------------------
 
@@ -665,82 +620,6 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             logger.error("Raising the last exception back to the main process.")
 
 
-class _View:
-    """What a step needs of the environments of a half, or of all, at hand."""
-
-    def __init__(self, arrays: Mapping[str, AnyArray], action: ActionLayout | None, low: int, high: int) -> None:
-        self.low, self.high = low, high
-        self.actions = action.bind(arrays, low, high) if action is not None else None
-        self.copy_rewards = arrays["rewards"][low:high].copy
-        self.copy_terminations = arrays["terminations"][low:high].copy
-        self.copy_truncations = arrays["truncations"][low:high].copy
-
-
-class _Memory:
-    """What workers have to be told, and told again when one of them takes the place of another.
-
-    Args:
-        num_envs: Environments.
-        groups: How many groups of them there are.
-    """
-
-    def __init__(self, num_envs: int, groups: int) -> None:
-        self.columns: Sequence[Column] = ()
-        self.has_news = False  # for the workers
-        self._seeds: list[int | None] = [None] * num_envs
-        self._choices: dict[int, Mapping[str, Any]] = {}
-        self._outgoing: list[dict[str, Any]] = [{} for _ in range(groups)]
-
-    def remember(self, seeds: Sequence[int | None], mask: BoolArray | None) -> None:
-        """Note the seeds that environments are given."""
-        for env, seed in enumerate(seeds):
-            if seed is not None and (mask is None or mask[env]):
-                self._seeds[env] = seed
-
-    def choose(self, env: int, group: int, choice: Mapping[str, Any]) -> None:
-        """Note what the next reset of an environment is to be given."""
-        self._choices[env] = choice
-        if choice["seed"] is not None:
-            self._seeds[env] = choice["seed"]
-        self.has_news = True
-        self._outgoing[group].setdefault("choices", {})[env] = choice
-
-    def teach(self, columns: Sequence[Column]) -> None:
-        """Note new columns of infos."""
-        if columns:
-            self.has_news = True
-            for outgoing in self._outgoing:
-                outgoing.setdefault("columns", []).extend(columns)
-
-    def outgoing(self, group: int) -> dict[str, Any] | None:
-        """What the slices of a group (counted from 1; 0 for all) have not been told yet; None for nothing."""
-        if group:
-            told, self._outgoing[group - 1] = self._outgoing[group - 1], {}
-            self.has_news = any(self._outgoing)
-            return told or None
-        choices: dict[int, Mapping[str, Any]] = {}
-        self.has_news = False
-        columns: dict[int, Column] = {}  # of which one group may know more than another
-        for group in range(len(self._outgoing)):
-            told, self._outgoing[group] = self._outgoing[group], {}
-            choices |= told.get("choices", {})
-            columns |= {column.number: column for column in told.get("columns", ())}
-        if not choices and not columns:
-            return None
-        return {"choices": choices, "columns": [column for _, column in sorted(columns.items())]}
-
-    def __call__(self, bounds: Sequence[tuple[int, int]]) -> dict[str, Any]:
-        """What the slices of a new process need to know; see `vecbt.shm.pool.Recovery`."""
-        return {"columns": list(self.columns), "seeds": self._seeds, "choices": self._choices}
-
-
-class _Adder(VectorEnv[Any, Any, Any]):
-    """Lends the way in which Gymnasium puts the infos of environments together."""
-
-    def __init__(self, num_envs: int) -> None:
-        self.num_envs = num_envs
-
-
 def _limit(processes: int, max_concurrency: int | None, parent_share: bool) -> int:
     """Processes of which no more environments run at a time than are allowed to."""
     if max_concurrency is None:
@@ -795,14 +674,6 @@ def _indices(envs: Any, num_envs: int) -> list[int]:
 def _plain(seeds: Sequence[int | None]) -> list[int | None]:
     """Seeds as environments take them: not as numpy's numbers."""
     return [int(seed) if isinstance(seed, np.integer) else seed for seed in seeds]
-
-
-def _merge(info: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Put more into nested dicts; only the first is changed."""
-    for name, value in further.items():
-        inner = info.get(name)
-        info[name] = _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return info
 
 
 def _in_order(answers: Sequence[Sequence[tuple[int, Any]]]) -> tuple[Any, ...]:
