@@ -98,7 +98,7 @@ class SB3VecEnv(VecEnv):
         inner = self.vector_env.unwrapped
         self._is_trading = isinstance(inner, vecbt.TradingVectorEnv)
         self._tells_episodes = isinstance(inner, vecbt.TradingVectorEnv) and inner.config.infos != "none"
-        self._call_on: Callable[..., list[Any]] | None = getattr(self.vector_env.unwrapped, "call_on", None)
+        self._call_on: Callable[..., tuple[Any, ...]] | None = getattr(self.vector_env.unwrapped, "call_on", None)
         self._is_async = hasattr(self.vector_env, "step_async")  # not with a wrapper, which takes part in step() alone
         self._started = False
         self._actions: Any = None
@@ -230,7 +230,7 @@ class SB3VecEnv(VecEnv):
         """
         rows = self._rows(indices)
         if self._call_on:
-            return self._call_on(rows, "get_wrapper_attr", attr_name)
+            return list(self._call_on(rows, "get_wrapper_attr", attr_name))
         return [getattr(self.vector_env, attr_name)] * len(rows)
 
     def set_attr(self, attr_name: str, value: Any, indices: int | Iterable[int] | None = None) -> None:
@@ -250,7 +250,7 @@ class SB3VecEnv(VecEnv):
             AttributeError: If there is none of that name, or the batch has no environments of their own.
         """
         call_on = self._reach(f"method {method_name!r} to call")
-        return call_on(self._rows(indices), method_name, *method_args, **method_kwargs)
+        return list(call_on(self._rows(indices), method_name, *method_args, **method_kwargs))
 
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: int | Iterable[int] | None = None
@@ -261,7 +261,7 @@ class SB3VecEnv(VecEnv):
         """
         rows = self._rows(indices)
         if self._call_on:
-            return self._call_on(rows, is_wrapped, wrapper_class)
+            return list(self._call_on(rows, is_wrapped, wrapper_class))
         return [self._tells_episodes and wrapper_class is Monitor] * len(rows)
 
     def _rows(self, indices: int | Iterable[int] | None) -> list[int]:
@@ -271,7 +271,7 @@ class SB3VecEnv(VecEnv):
             return list(every)
         return [every[index] for index in ([indices] if isinstance(indices, int | np.integer) else indices)]
 
-    def _reach(self, what: str) -> Callable[..., list[Any]]:
+    def _reach(self, what: str) -> Callable[..., tuple[Any, ...]]:
         if self._call_on is None:
             raise AttributeError(
                 f"the environments of a {type(self.vector_env).__name__} have no {what}: they are rows of a batch. "

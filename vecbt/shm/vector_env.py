@@ -327,11 +327,10 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             >>> envs = vecbt.SharedMemoryVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 4, num_workers=0)
             >>> observations, infos = envs.reset(seed=0)
             >>> envs.set_next_reset(seed=[7], envs=[2])
-            >>> while not infos.get("_reset_2", False):
-            ...     _, _, terminations, _, _ = envs.step([0, 0, 1, 0])
-            ...     if terminations[2]:
-            ...         observations, *_ = envs.step([0, 0, 0, 0])
-            ...         break
+            >>> terminations = [False] * 4
+            >>> while not terminations[2]:
+            ...     _, _, terminations, _, _ = envs.step([0] * 4)
+            >>> observations, *_ = envs.step([0] * 4)  # resets it
             >>> observation, _ = gymnasium.make("CartPole-v1").reset(seed=7)
             >>> (observations[2] == observation).all()
             np.True_
@@ -340,7 +339,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         self._check_open()
         chosen = _indices(envs, self.num_envs)
         if isinstance(seed, int | np.integer):
-            seeds = [int(seed) + env for env in chosen]
+            seeds: list[int | None] = [int(seed) + env for env in chosen]
         else:
             seeds = [None] * len(chosen) if seed is None else _plain(seed)
         each = [options] * len(chosen) if options is None or isinstance(options, Mapping) else list(options)
@@ -506,7 +505,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
 
     def call_on(
         self, envs: Sequence[int] | BoolArray | None, name: str | Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> list[Any]:
+    ) -> tuple[Any, ...]:
         """Call a method or read an attribute of some environments, or run a function on them.
 
         Args:
@@ -523,7 +522,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         chosen = _indices(envs, self.num_envs)
         answers = self._pool.call("call", (chosen, name, args, kwargs))
         by_env = dict(pair for part in answers for pair in part)
-        return [by_env[env] for env in chosen]
+        return tuple(by_env[env] for env in chosen)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """An attribute of every environment."""
