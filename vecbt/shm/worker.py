@@ -24,6 +24,7 @@ from vecbt.shm.control import (
     asleep_word,
     done_word,
     operation_word,
+    settled_word,
     status_word,
     ticket_word,
 )
@@ -95,6 +96,7 @@ def run_worker(
         words[status_word(number, ticket)] = status
         words[done_word(number)] = ticket
         add(words, arrived_word(ticket), arrivals(ticket, workers), PARENT_ASLEEP)
+        words[settled_word(number)] = ticket
         if operation == Op.CLOSE:
             return
 
