@@ -21,6 +21,7 @@ __all__ = [
     "done_word",
     "operation_word",
     "patience",
+    "settled_word",
     "status_word",
     "ticket_word",
 ]
@@ -111,6 +112,11 @@ def status_word(worker: int, ticket: int) -> int:
 def asleep_word(worker: int) -> int:
     """Whether a worker sleeps on its ticket."""
     return done_word(worker) + 1 + DEPTH
+
+
+def settled_word(worker: int) -> int:
+    """Where a worker writes the last ticket at whose end it has arrived."""
+    return done_word(worker) + 2 + DEPTH
 
 
 def control_words(workers: int) -> int:

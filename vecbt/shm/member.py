@@ -61,9 +61,11 @@ class Member:
         Args:
             recovery: For a process that takes the place of one that has died, what its slices are told, as a tuple.
         """
-        self.started = False
-        self._sent = self.done
+        before, self.started, self._sent = (self.process, self.pipe), False, self.done
         self.process, self.pipe = self._start_process(self, self.done, recovery)
+        for each in before:
+            if each is not None:
+                each.close()
 
     def await_start(self, seconds: float) -> list[Report] | None:
         """See whether the slices have been made; waits for it for at most so long.
@@ -115,7 +117,7 @@ class Member:
             raise
 
     def bury(self, messages: int) -> None:
-        """Release what a dead process has left, but for the messages of tickets that it had finished.
+        """Drop what a dead process has sent, but for the messages of tickets that it had finished.
 
         Args:
             messages: How many these are.
@@ -124,7 +126,6 @@ class Member:
             self.receive()
         while len(self._inbox) > messages:  # of a ticket that it had not quite finished
             self._inbox.pop()
-        self.release()
 
     def describe_end(self) -> str:
         """How the process has ended, with its likely cause."""

@@ -31,6 +31,7 @@ from vecbt.shm.control import (
     done_word,
     operation_word,
     patience,
+    settled_word,
     status_word,
     ticket_word,
 )
@@ -262,6 +263,7 @@ class WorkerPool:
         """End the workers: by agreement, else by force; takes at most about two seconds. May be called again."""
         local, self._local = self._local, []
         self._closed = True
+        self.failures = []  # whose tracebacks hold this pool
         try:
             for part in local:
                 try:
@@ -389,13 +391,15 @@ class WorkerPool:
 
     def _wait(self, call: _Call, timeout: float | None) -> None:
         """Wait for all workers, and see to those that have died."""
-        begun = time.monotonic()
+        begun, deaths = time.monotonic(), self.deaths
         nap, limit = _FIRST_NAP, np.array([0, 0])
         while collect(self._words, call.ticket, len(self._members), 1, 0, limit) < 0:
             waits_for_others = self._look_after_members()
-            left = _NAP if timeout is None else begun + timeout - time.monotonic()
-            if left <= 0.0:
-                late = [member for member in self._members if member.done < call.ticket]
+            if deaths < self.deaths:  # the new worker has all the time that the old one had
+                begun, deaths = time.monotonic(), self.deaths
+            left = _NAP if timeout is None else max(0.0, begun + timeout - time.monotonic())
+            late = [member for member in self._members if member.done < call.ticket]
+            if left == 0.0 and late:
                 raise WorkerTimeoutError(
                     f"no answer within {timeout} s from {', '.join(map(str, late))}. It may take longer than that "
                     f"(raise the timeout), or an environment hangs"
@@ -409,6 +413,9 @@ class WorkerPool:
         Returns:
             Whether one has ended that is not replaced yet, because others are still at work.
         """
+        starting = [member for member in self._members if not member.started]
+        if starting and self._recovery is not None:  # whom an interrupted call has left so
+            self._await_replacements(starting, self._recovery)
         for source in connection.wait(self._pipes, 0.0):
             member = next(member for member in self._members if member.pipe is source)
             if member.is_alive:
@@ -422,7 +429,8 @@ class WorkerPool:
             _report_dead(stuck[0], self.deaths)
         # Who has arrived can only be counted when nobody is about to. One that has died may have finished its ticket
         # and not arrived.
-        if any(member.done < self._ticket for member in self._members if member not in dead):
+        alive = [member for member in self._members if member not in dead]
+        if any(self._words[settled_word(member.number)] < self._ticket for member in alive):
             return True
         for ticket in (self._ticket - 1, self._ticket):
             last = [member.done - (member.done - ticket) % DEPTH for member in self._members]
@@ -434,8 +442,6 @@ class WorkerPool:
     def _replace(self, dead: Sequence[Member], recovery: Recovery) -> None:
         """Start workers again where they have stopped: the tickets under way are theirs to do again."""
         for member in dead:
-            logger.warning("%s; it is started again", member.describe_end())
-            self.deaths += 1
             unread = 0
             for call in self._pending:
                 if call.ticket <= member.done:
@@ -445,17 +451,30 @@ class WorkerPool:
                     recovery.set_back(self.arrays, *member.bounds[group])
                 if call.operation == Op.CALL:
                     call.lost = WorkerDiedError(f"{member.describe_end()} and could not answer")
+                    call.message = _UNASKED
             member.bury(unread)
-        for member in dead:
-            member.start((recovery.argument(member.bounds),))
-        self._await_starts(dead)
-        for call in self._pending:
-            for member in dead:
-                if call.message is not None and member.done < call.ticket:
-                    member.send(call.ticket, _UNASKED if call.lost else call.message)
+            self._start_again(member, recovery)
+        self._await_replacements(dead, recovery)
 
-    def _await_starts(self, members: Sequence[Member]) -> None:
-        """Wait until the slices of workers have been made."""
+    def _await_replacements(self, members: Sequence[Member], recovery: Recovery) -> None:
+        self._await_starts(members, recovery)
+        for call in self._pending:
+            for member in members:
+                if member.done < call.ticket:
+                    member.send(call.ticket, call.message)
+
+    def _start_again(self, member: Member, recovery: Recovery) -> None:
+        logger.warning("%s; it is started again", member.describe_end())
+        self.deaths += 1
+        member.start((recovery.argument(member.bounds),))
+
+    def _await_starts(self, members: Sequence[Member], recovery: Recovery | None = None) -> None:
+        """Wait until the slices of workers have been made.
+
+        Args:
+            members: The workers.
+            recovery: How to make good the death of one that is to replace another.
+        """
         deadline = None if self.timeout is None else time.monotonic() + self.timeout + _START
         waiting = list(members)
         reported: dict[Member, list[Report]] = {}
@@ -467,7 +486,9 @@ class WorkerPool:
                     reported[member] = reports
                     waiting.remove(member)
                 elif ended:  # before it was asked
-                    _report_dead(member, self.deaths)
+                    if recovery is None or self.deaths >= recovery.deaths:
+                        _report_dead(member, self.deaths)
+                    self._start_again(member, recovery)
             if waiting and deadline is not None and time.monotonic() >= deadline:
                 raise WorkerTimeoutError(
                     f"{', '.join(map(str, waiting))} not ready within {self.timeout} s and the {_START:g} s that a "
@@ -481,18 +502,24 @@ class WorkerPool:
         """What an operation comes to; the next one may begin."""
         self._pending.popleft()
         self._concluded = call.ticket
-        self._raise_first(call.errors)
+        errors, call.errors = call.errors, []
         if call.lost is not None:
-            raise call.lost
+            errors.append((-1, call.lost))
+            call.lost = None
+        self._raise_first(errors)
         return call.answers
 
     def _raise_first(self, errors: list[tuple[int, BaseException]]) -> None:
-        self.failures = errors
+        self.failures = list(errors)
         if errors:
             first = errors[0][1]
             if len(errors) > 1:
                 first.add_note(f"{len(errors) - 1} more failed too")
-            raise first
+            errors.clear()
+            try:
+                raise first
+            finally:
+                del first  # else the exception and this frame hold each other, and the whole batch, until collected
 
 
 def compile_waits() -> None:
