@@ -34,6 +34,11 @@ def is_alive(pid: int) -> bool:
         return not Path("/proc/self").exists()  # a system without /proc, else it has just been reaped
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process has been stopped and not continued."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 2 * BOUND) -> None:
     """Wait for something that takes no longer than a moment."""
     deadline = time.monotonic() + seconds
@@ -59,7 +64,7 @@ class Script:
         name, value = self._mark.split("=")
         root = Path(vecbt.__file__).parents[1]
         environment = {**os.environ, name: value, "PYTHONPATH": str(root)}
-        self._before = _shared_memory()
+        self._before = shared_memory()
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", path],
             env=environment,
@@ -100,7 +105,7 @@ class Script:
     def assert_nothing_left(self) -> None:
         """Make sure that no process and no shared memory of the script is left."""
         wait_until(lambda: not self.descendants(), "processes of the script")
-        wait_until(lambda: _shared_memory() <= self._before, "names in /dev/shm")
+        wait_until(lambda: shared_memory() <= self._before, "names in /dev/shm")
 
     def kill(self) -> None:
         """End whatever is left."""
@@ -110,7 +115,7 @@ class Script:
         self.process.communicate()
 
 
-def _shared_memory() -> set[str]:
+def shared_memory() -> set[str]:
     """Names in /dev/shm."""
     folder = Path("/dev/shm")
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()

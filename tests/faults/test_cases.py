@@ -1,0 +1,29 @@
+"""Every fault at every moment: what the caller sees, soon; and that all else is as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.cases import CASES, Case
+from tests.faults.processes import needs_proc
+from tests.faults.scenario import play, warm_up
+
+# The start method changes how a process begins and not how it ends: of the others, one fault at every moment.
+EVERY_DAY = [case for case in CASES if case.method == "forkserver" or case.fault == "kill"]
+
+pytestmark = [needs_proc, pytest.mark.filterwarnings("ignore:.*:UserWarning")]  # what Gymnasium logs of an error
+
+
+@pytest.mark.parametrize("case", EVERY_DAY, ids=str)
+def test_case(case: Case, tmp_path: Path) -> None:
+    warm_up(case.method)
+    play(case, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in CASES if case not in EVERY_DAY], ids=str)
+def test_other_start_methods(case: Case, tmp_path: Path) -> None:
+    warm_up(case.method)
+    play(case, tmp_path)
