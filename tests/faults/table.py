@@ -41,6 +41,8 @@ everything that was not hit, bit by bit, with a run in which nothing happened.
 * **A worker hangs.** With a `timeout` the call raises `WorkerTimeoutError`, which names the worker and its process;
   without one it waits. Nothing is lost: if the worker wakes, the next call goes on from there. If it does not,
   `os.kill(pid, signal.SIGKILL)` makes it a dead worker, which `"restart"` replaces.
+  Messages are not covered: who hangs in the middle of one that is larger than a pipe holds (observations with
+  `shared_memory=False`, actions that are no numbers) keeps the call waiting.
 * **A worker fails as it starts** for the first time: the constructor raises, whatever `on_worker_death` says. A start
   may take a minute longer than the `timeout`.
 * **Ctrl-C** reaches the caller alone. The batch goes on: the next call first waits for what was interrupted. Where it
