@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 
 import vecbt
 import vecbt.shm.worker
@@ -335,3 +336,38 @@ def test_a_death_while_another_worker_is_about_to_arrive(batch: Any, tmp_path: P
     assert rows(envs.step(ACTIONS)) == expected(of, (2, 3))
     for _ in range(6):
         assert rows(envs.step(ACTIONS)) == expected(of)
+
+
+def test_a_reset_that_finds_a_dead_worker_says_so() -> None:
+    envs = vecbt.SharedMemoryVectorEnv([CartPoleEnv] * 4, num_workers=2, on_worker_death="restart")
+    envs.reset(seed=0)
+    os.kill(envs.worker_pids[1], signal.SIGKILL)
+    observations, infos = envs.reset(seed=0)
+    assert infos["worker_restarted"].tolist() == infos["_worker_restarted"].tolist() == [False, False, True, True]
+    again, infos = envs.reset(seed=0)
+    assert infos == {}
+    assert (observations == again).all()
+    envs.close()
+
+
+class _Clinging(CartPoleEnv):
+    def close(self) -> None:
+        raise RuntimeError("not yet")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_environments_raise_when_they_are_closed_is_logged(workers: int, caplog: pytest.LogCaptureFixture) -> None:
+    parent = os.getpid()  # which makes one to look at
+    made: list[Any] = []
+
+    def make() -> CartPoleEnv:
+        made.append(1)
+        return _Clinging() if len(made) > 1 or os.getpid() != parent else CartPoleEnv()
+
+    env_fns = [make, CartPoleEnv]
+    envs = vecbt.SharedMemoryVectorEnv(env_fns, num_workers=workers)
+    envs.reset(seed=0)
+    with caplog.at_level("WARNING", "vecbt"):
+        envs.close()
+    assert "raised when it was closed" in caplog.text
+    assert "not yet" in caplog.text

@@ -11,7 +11,15 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from vecbt.arrays import IntArray
-from vecbt.shm.control import Op, asleep_word, done_word, operation_word, ticket_word
+from vecbt.shm.control import (
+    Op,
+    Status,
+    asleep_word,
+    done_word,
+    operation_word,
+    status_word,
+    ticket_word,
+)
 from vecbt.shm.process import describe_exit
 from vecbt.shm.report import Report
 from vecbt.shm.words import post
@@ -131,6 +139,13 @@ class Member:
         """How the process has ended, with its likely cause."""
         self.process.join(0.5)
         return f"{self} {describe_exit(self.process.exitcode)}"
+
+    def last_words(self) -> list[Report]:
+        """What has gone wrong with the last ticket of a process that has ended."""
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+            if self._words[status_word(self.number, self.done)] == Status.FAILED and self.pipe.poll():
+                return list(pickle.loads(self.pipe.recv_bytes()))
+        return []
 
     def release(self) -> None:
         """Give back the descriptors."""

@@ -564,6 +564,8 @@ def _shut_down(members: list[Member], words: IntArray) -> None:
                 member.process.kill()
         _join(members, 0.4)
         for member in members:
+            for report in member.last_words():
+                logger.warning("%s raised when it was closed: %s: %s", member, report.kind, report.message)
             member.release()
         members.clear()
 
