@@ -338,18 +338,6 @@ def test_a_death_while_another_worker_is_about_to_arrive(batch: Any, tmp_path: P
         assert rows(envs.step(ACTIONS)) == expected(of)
 
 
-def test_a_reset_that_finds_a_dead_worker_says_so() -> None:
-    envs = vecbt.SharedMemoryVectorEnv([CartPoleEnv] * 4, num_workers=2, on_worker_death="restart")
-    envs.reset(seed=0)
-    os.kill(envs.worker_pids[1], signal.SIGKILL)
-    observations, infos = envs.reset(seed=0)
-    assert infos["worker_restarted"].tolist() == infos["_worker_restarted"].tolist() == [False, False, True, True]
-    again, infos = envs.reset(seed=0)
-    assert infos == {}
-    assert (observations == again).all()
-    envs.close()
-
-
 class _Clinging(CartPoleEnv):
     def close(self) -> None:
         raise RuntimeError("not yet")

@@ -174,11 +174,8 @@ class EnvSlice:
                     chosen = self._take_choice(place)
                     # Of options that hold nothing but a mask, nothing is left.
                     given = {name: chosen[name] if value in (None, {}) else value for name, value in given.items()}
-                restarted = place in self._restarted
                 observation, info = self._reset(place, **given)
                 self._writers[place](observation)
-                if restarted:
-                    info = {**info, "worker_restarted": True}
                 if info:
                     self._tell(place, info)
             except Exception as error:
