@@ -114,7 +114,7 @@ def test_an_exception_in_a_constructor_that_only_a_worker_runs(faulty: Any) -> N
     with pytest.raises(Refusal) as caught:
         envs.reset(seed=0)
     assert caught.value.__notes__[0].startswith("in environment 0, worker 0 ")
-    assert caught.value.__notes__[1] == "1 other worker(s) failed too"
+    assert caught.value.__notes__[1] == "1 more failed too"
     envs.close()
 
 

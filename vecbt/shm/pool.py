@@ -565,7 +565,7 @@ def _shut_down(members: list[Member], words: IntArray) -> None:
         _join(members, 0.4)
         for member in members:
             for report in member.last_words():
-                logger.warning("%s raised when it was closed: %s: %s", member, report.kind, report.message)
+                logger.warning("%s raised when it was closed: %s: %s", str(member), report.kind, report.message)
             member.release()
         members.clear()
 
@@ -588,4 +588,4 @@ def _join(members: list[Member], seconds: float) -> None:
 
 
 def _log_close(env: int, error: BaseException) -> None:
-    logger.warning("environment %s raised when it was closed: %r", env, error)
+    logger.warning("environment %s raised when it was closed: %s", env, repr(error))
