@@ -177,7 +177,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         self._actions = None if action is None else [action.bind(self._arrays, *bounds) for bounds in self._bounds]
         self.halves = [slice(low, high) for low, high in ranges]
         self._late = False  # a time-out has left a call under way, which may be waited for again
-        self._asked: list[tuple[str, int]] = []  # what has been begun by itself: which call, and the half or 0
+        self._asked: list[str] = []  # calls that have been begun by themselves
         self._turns = [0, 0]  # of `send` and of `recv`
 
     @property
@@ -418,10 +418,10 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             >>> envs.close()
         """
         self._check_open()
-        if self._late or any(call != "half" for call, _ in self._asked) or len(self._asked) == len(self.halves):
+        if self._late or any(call != "half" for call in self._asked) or len(self._asked) == len(self.halves):
             raise PendingCallError(
                 f"Calling `send` while waiting for {len(self._asked)} pending call(s) to complete: `recv` first.",
-                self._asked[0][0],
+                self._asked[0],
             )
         group = self._turns[0] % len(self.halves) + 1
         self._begin("half", Op.STEP, group, self._take_actions(actions, group))
@@ -560,9 +560,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         try:
             if self._asked:
                 with contextlib.suppress(UserWarning):  # where warnings are errors
-                    logger.warn(
-                        f"Calling `close` while waiting for a pending call to `{self._asked[0][0]}` to complete."
-                    )
+                    logger.warn(f"Calling `close` while waiting for a pending call to `{self._asked[0]}` to complete.")
                 if timeout is not None and not terminate:
                     with contextlib.suppress(Exception):
                         self._pool.finish(timeout)
@@ -576,18 +574,18 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _check_idle(self, caller: str) -> None:
         if self._asked:
-            call = self._asked[0][0]
+            call = self._asked[0]
             raise PendingCallError(f"Calling `{caller}` while waiting for a pending call to `{call}` to complete", call)
 
     def _begin(self, call: str, operation: int, group: int, argument: Any) -> None:
         if not self._asked:
             self._pool.settle()  # of a call that was interrupted
         self._pool.begin(operation, group, argument)
-        self._asked.append((call, group))  # not before: an argument may be one that cannot be sent
+        self._asked.append(call)  # not before: an argument may be one that cannot be sent
 
     def _finish(self, call: str, timeout: float | None, wait: str | None = None, begin: str | None = None) -> list[Any]:
         self._check_open()
-        if not self._asked or self._asked[0][0] != call:
+        if not self._asked or self._asked[0] != call:
             raise NoPendingCallError(
                 f"Calling `{wait or call + '_wait'}` without any prior call to `{begin or call + '_async'}`.", call
             )
