@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -276,6 +277,19 @@ def test_a_choice_outlives_actions_that_are_refused(num_workers: int, make: Make
     envs.set_next_reset(seed=50)
     with pytest.raises(ActionError):
         envs.step([1, 2])
+    envs.reset()
+    assert envs.np_random_seed == (50, 51, 52)
+
+
+def test_a_choice_outlives_what_cannot_be_sent(make: Make) -> None:
+    envs = make(num_workers=2)
+    envs.reset(seed=0)
+    envs.set_next_reset(seed=50)
+    unsendable = {"lock": threading.Lock()}
+    with pytest.raises(TypeError, match="pickle"):
+        envs.reset(seed=9, options=unsendable)
+    with pytest.raises(TypeError, match="pickle"):
+        envs.step([unsendable] * 3)
     envs.reset()
     assert envs.np_random_seed == (50, 51, 52)
 

@@ -50,20 +50,22 @@ class News:
     def outgoing(self, group: int) -> dict[str, Any] | None:
         """What the slices of a group (counted from 1; 0 for all) have not been told yet; None for nothing."""
         if group:
-            told, self._outgoing[group - 1] = self._outgoing[group - 1], {}
-            self.has_news = any(self._outgoing)
-            return told or None
+            return self._outgoing[group - 1] or None
         choices: dict[int, Mapping[str, Any]] = {}
-        self.has_news = False
         columns: dict[int, Column] = {}  # of which one group may know more than another
-        for group in range(len(self._outgoing)):
-            told, self._outgoing[group] = self._outgoing[group], {}
+        for told in self._outgoing:
             choices |= told.get("choices", {})
             columns |= {column.number: column for column in told.get("columns", ())}
         if not choices and not columns:
             return None
         return {"choices": choices, "columns": [column for _, column in sorted(columns.items())]}
 
+    def sent(self, group: int) -> None:
+        """Forget what was outgoing: it is on its way. Not before, for what goes with it may be refused."""
+        for number in [group - 1] if group else range(len(self._outgoing)):
+            self._outgoing[number] = {}
+        self.has_news = any(self._outgoing)
+
     def __call__(self, bounds: Sequence[tuple[int, int]]) -> dict[str, Any]:
-        """What the slices of a new process need to know; see `vecbt.shm.pool.Recovery`."""
+        """What the slices of a new process need to know; see `vecbt.shm.recovery.Recovery`."""
         return {"columns": list(self.columns), "seeds": self._seeds, "choices": self._choices}

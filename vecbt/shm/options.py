@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vecbt.errors import ConfigError, UnknownNameError
-from vecbt.shm.pool import Recovery
 from vecbt.shm.process import usable_cores
+from vecbt.shm.recovery import Recovery
 
 __all__ = ["WorkerOptions"]
 

@@ -7,7 +7,7 @@ import logging
 import pickle
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing import connection, util
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
@@ -29,7 +29,6 @@ from vecbt.shm.control import (
     asleep_word,
     control_words,
     done_word,
-    operation_word,
     patience,
     settled_word,
     status_word,
@@ -38,12 +37,14 @@ from vecbt.shm.control import (
 from vecbt.shm.exchange import announce, collect, exchange
 from vecbt.shm.member import Member
 from vecbt.shm.process import get_context, start_process, usable_cores
+from vecbt.shm.recovery import Recovery
 from vecbt.shm.report import Report, SliceError
+from vecbt.shm.shutdown import shut_down
 from vecbt.shm.slices import MakeSlice, Slice, partition
 from vecbt.shm.words import add, load, post, wait_for
 from vecbt.shm.worker import dump, run_worker
 
-__all__ = ["Recovery", "WorkerPool", "compile_waits"]
+__all__ = ["WorkerPool", "compile_waits"]
 
 logger = logging.getLogger("vecbt")
 
@@ -70,35 +71,6 @@ class _Call:
         self.errors: list[tuple[int, BaseException]] = []  # with the environment, or -1
         self.begun = False  # by the slices in this process
         self.lost: WorkerDiedError | None = None  # a worker has died that cannot be asked again
-
-
-class Recovery:
-    """What it takes to start a worker again when its process has died.
-
-    Args:
-        deaths: How many deaths are made good before the next one raises.
-        restore: Names of the arrays, one row for each environment, that workers write to and go on from: they are
-            kept before every operation, and set back where it has been cut short.
-        argument: Says what the slices of the new process are told, given the environments ``low <= index < high``.
-    """
-
-    def __init__(
-        self, deaths: int, restore: Sequence[str], argument: Callable[[Sequence[tuple[int, int]]], Any]
-    ) -> None:
-        self.deaths, self.restore, self.argument = deaths, tuple(restore), argument
-        self.kept: dict[str, AnyArray] = {}
-
-    def keep(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> None:
-        """Remember the rows of environments."""
-        for name in self.restore:
-            if name not in self.kept:
-                self.kept[name] = np.empty_like(arrays[name])
-            self.kept[name][low:high] = arrays[name][low:high]
-
-    def set_back(self, arrays: Mapping[str, AnyArray], low: int, high: int) -> None:
-        """Make the rows what they were."""
-        for name, kept in self.kept.items():
-            arrays[name][low:high] = kept[low:high]
 
 
 class WorkerPool:
@@ -168,7 +140,7 @@ class WorkerPool:
         self._local: list[Slice] = []
         # At exit multiprocessing runs its own finalizers before it joins its children, which a stopped worker would
         # make it do for ever; one of weakref's may come after that. A forked child does not run them.
-        self._finalizer = util.Finalize(self, _shut_down, (self._members, self._words), exitpriority=10)
+        self._finalizer = util.Finalize(self, shut_down, (self._members, self._words), exitpriority=10)
 
         in_parent = num_workers == 0 or (parent_share and num_workers < num_envs // groups)
         self.ranges = partition(num_envs, groups)
@@ -547,44 +519,6 @@ def _report_dead(member: Member, deaths: int) -> NoReturn:
     raise WorkerDiedError(
         f"{member.describe_end()}{before}. The batch cannot go on without it: close it and make a new one"
     )
-
-
-def _shut_down(members: list[Member], words: IntArray) -> None:
-    """End the workers; runs once, at close, when the pool is collected, or at the interpreter's exit."""
-    try:
-        _ask_to_end(members, words)
-        _join(members, 1.0)
-        for member in members:
-            if member.is_alive:
-                member.process.terminate()
-        _join(members, 0.4)
-    finally:  # Ctrl-C may have cut the waiting short; who is stopped heeds nothing else
-        for member in members:
-            if member.is_alive:
-                member.process.kill()
-        _join(members, 0.4)
-        for member in members:
-            for report in member.last_words():
-                logger.warning("%s raised when it was closed: %s: %s", str(member), report.kind, report.message)
-            member.release()
-        members.clear()
-
-
-def _ask_to_end(members: list[Member], words: IntArray) -> None:
-    """Post a ticket to those that are idle; those that are still at work may be at it for ever."""
-    for member in members:
-        ticket = int(words[ticket_word(member.number)])
-        if member.started and member.done == ticket:
-            words[operation_word(member.number, ticket + 1)] = Op.CLOSE
-            post(words, ticket_word(member.number), ticket + 1, asleep_word(member.number))
-        else:
-            member.process.terminate()
-
-
-def _join(members: list[Member], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    for member in members:
-        member.process.join(max(0.0, deadline - time.monotonic()))
 
 
 def _log_close(env: int, error: BaseException) -> None:

@@ -25,6 +25,7 @@ from vecbt.errors import (
 )
 from vecbt.shm.actions import ActionLayout, action_layout
 from vecbt.shm.arena import ArraySpec
+from vecbt.shm.arguments import check_mask, env_indices, limit_processes, plain_seeds, seed_list
 from vecbt.shm.control import Op
 from vecbt.shm.env_slice import EnvPlan, EnvSlice, EnvState, MakeEnvSlice
 from vecbt.shm.infos import info_specs
@@ -124,7 +125,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         self.max_concurrency = max_concurrency
         self.num_envs = len(env_fns)
         workers = WorkerOptions(num_workers, context, parent_share, timeout, on_worker_death, max_restarts)
-        processes = _limit(workers.processes, max_concurrency, parent_share)
+        processes = limit_processes(workers.processes, max_concurrency, parent_share)
         _check_worker(worker)
         if self.num_envs < 1 + double_buffer:
             raise ConfigError(f"env_fns must be at least {1 + double_buffer} functions, got {self.num_envs}")
@@ -253,7 +254,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> None:
         """Begin a `reset` and come back at once."""
         self._check_open()
-        seeds = self._seeds(seed)
+        seeds = seed_list(seed, self.num_envs)
         if self._late:  # whoever resets has no use for what has come too late
             with contextlib.suppress(Exception):
                 self._pool.settle()
@@ -262,11 +263,11 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         options = None if options is None else dict(options)
         mask = None
         if options is not None and "reset_mask" in options:
-            mask = self._mask(options.pop("reset_mask"))
+            mask = check_mask(options.pop("reset_mask"), self.num_envs)
         self._turns = [0, 0]
         argument = {"mask": mask, "seeds": seeds, "options": options, **(self._news.outgoing(0) or {})}
-        self._news.remember(seeds, mask)
         self._begin("reset", Op.RESET, 0, argument)
+        self._news.remember(seeds, mask)
 
     def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
         """Wait for the `reset` that has been begun.
@@ -278,32 +279,6 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         observations, infos, columns = self._read.of_reset(answers)
         self._news.teach(columns)
         return observations, infos
-
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + env for env in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ConfigError(
-                f"If seeds are passed as a list the length must match num_envs={self.num_envs} but got "
-                f"length={len(seed)}."
-            )
-        return _plain(seed)
-
-    def _mask(self, mask: Any) -> BoolArray:
-        if not isinstance(mask, np.ndarray):
-            raise TypeError(f"`options['reset_mask']` must be a numpy array, got {type(mask)}")
-        if mask.shape != (self.num_envs,):
-            raise ConfigError(f"`options['reset_mask']` must have shape `({self.num_envs},)`, got {mask.shape}")
-        if mask.dtype != np.bool_:
-            raise TypeError(f"`options['reset_mask']` must have `dtype=np.bool_`, got {mask.dtype}")
-        if not mask.any():
-            raise ConfigError(
-                f"`options['reset_mask']` must contain a boolean array with at least one True value, got "
-                f"reset_mask={mask}"
-            )
-        return mask
 
     def set_next_reset(
         self,
@@ -337,11 +312,11 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             >>> envs.close()
         """
         self._check_open()
-        chosen = _indices(envs, self.num_envs)
+        chosen = env_indices(envs, self.num_envs)
         if isinstance(seed, int | np.integer):
             seeds: list[int | None] = [int(seed) + env for env in chosen]
         else:
-            seeds = [None] * len(chosen) if seed is None else _plain(seed)
+            seeds = [None] * len(chosen) if seed is None else plain_seeds(seed)
         each = [options] * len(chosen) if options is None or isinstance(options, Mapping) else list(options)
         for name, values in (("seed", seeds), ("options", each)):
             if len(values) != len(chosen):
@@ -373,8 +348,11 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             self._check_open()
             self._check_idle("step_async")
         argument = self._take_actions(actions, 0)
+        if argument is not None:
+            self._pool.begin(Op.STEP, 0, argument)
+            self._news.sent(0)
         try:
-            answers = self._pool.step(argument)
+            answers = self._pool.step() if argument is None else self._pool.finish()
         except Exception:
             self._log_failures()
             raise
@@ -519,7 +497,7 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
         """
         self._check_open()
         self._check_idle("call_on")
-        chosen = _indices(envs, self.num_envs)
+        chosen = env_indices(envs, self.num_envs)
         answers = self._pool.call("call", (chosen, name, args, kwargs))
         by_env = dict(pair for part in answers for pair in part)
         return tuple(by_env[env] for env in chosen)
@@ -582,6 +560,8 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             self._pool.settle()  # of a call that was interrupted
         self._pool.begin(operation, group, argument)
         self._asked.append(call)  # not before: an argument may be one that cannot be sent
+        if operation != Op.CALL and self._news.has_news:
+            self._news.sent(group)
 
     def _finish(self, call: str, timeout: float | None, wait: str | None = None, begin: str | None = None) -> list[Any]:
         self._check_open()
@@ -617,16 +597,6 @@ class SharedMemoryVectorEnv(VectorEnv[Any, Any, Any]):
             logger.error("Raising the last exception back to the main process.")
 
 
-def _limit(processes: int, max_concurrency: int | None, parent_share: bool) -> int:
-    """Processes of which no more environments run at a time than are allowed to."""
-    if max_concurrency is None:
-        return processes
-    if not isinstance(max_concurrency, int | np.integer) or isinstance(max_concurrency, bool) or max_concurrency < 1:
-        raise ConfigError(f"`max_concurrency` must be a positive integer or None, got {max_concurrency!r}.")
-    least = 1 if processes and not parent_share else 0
-    return max(least, min(processes, int(max_concurrency) - parent_share))
-
-
 def _check_worker(worker: Any) -> None:
     if worker is not None and not (isinstance(worker, type) and issubclass(worker, EnvSlice)):
         raise ConfigError(
@@ -650,27 +620,6 @@ def _specs(n: int, *layouts: Layout | ActionLayout | None) -> dict[str, ArraySpe
         if each is not None:
             specs |= each.specs
     return specs
-
-
-def _indices(envs: Any, num_envs: int) -> list[int]:
-    """Indices of environments, given as such, as a mask or as None."""
-    if envs is None:
-        return list(range(num_envs))
-    given = np.asarray(envs)
-    if given.shape == (0,):
-        return []
-    if given.dtype == np.bool_ and given.shape == (num_envs,):
-        return np.flatnonzero(given).tolist()
-    if given.ndim != 1 or given.dtype.kind not in "iu" or not ((given >= -num_envs) & (given < num_envs)).all():
-        raise ConfigError(
-            f"envs must be indices below {num_envs}, a bool mask of length {num_envs} or None, got {envs!r}"
-        )
-    return [int(env) % num_envs for env in given]
-
-
-def _plain(seeds: Sequence[int | None]) -> list[int | None]:
-    """Seeds as environments take them: not as numpy's numbers."""
-    return [int(seed) if isinstance(seed, np.integer) else seed for seed in seeds]
 
 
 def _in_order(answers: Sequence[Sequence[tuple[int, Any]]]) -> tuple[Any, ...]:
