@@ -184,7 +184,7 @@ REFUSED: list[tuple[dict[str, Any], type[VecbtError], str]] = [
     ({"preset": "btgim"}, UnknownNameError, "unknown preset 'btgim': did you mean 'btgym'"),
     ({"preset": ["btgym"]}, UnknownNameError, "unknown preset"),
     ({"infos": False}, UnknownNameError, "unknown infos False"),
-    ({"cerebro": 5}, ConfigError, "cerebro must be a function that returns a backtrader.Cerebro"),
+    ({"cerebro": 5}, ConfigError, "cerebro must be a backtrader.Cerebro, or a function that returns one"),
     ({"strategy": int}, ConfigError, "strategy must be a subclass of vecbt.Strategy, got <class 'int'>"),
     ({"strategy": "Strategy"}, ConfigError, "strategy must be a subclass of vecbt.Strategy"),
     ({"strategy": (int, {}, {})}, ConfigError, "strategy must be a class, or a class and its parameters in a dict"),

@@ -318,9 +318,6 @@ def test_stopping_cerebro_ends_the_episode(fast: bool) -> None:
     [
         ({"strategy": bt.Strategy}, "subclass of vecbt.Strategy"),
         ({"strategy": (Hooked, 3)}, "a class and its parameters"),
-        ({"cerebro": bt.Cerebro()}, "a function that returns"),
-        ({"cerebro": lambda: 5}, "must return a backtrader.Cerebro"),
-        ({"cerebro": lambda: bt.Cerebro(preload=False)}, "preload=True"),
         ({"strategy": Hooked, "flatten": True}, "no room for the strategy's observations"),
     ],
 )

@@ -118,6 +118,15 @@ class Batch:
         if self._broken:
             raise EpisodeError("an error has interrupted the environments in the middle of a call: reset() them all")
 
+    def stat(self, env: int | None) -> list[dict[str, Any] | None]:
+        """The last ended episodes; see `vecbt.vector.TradingVectorEnv.get_stat`.
+
+        Raises:
+            EpisodeError: If an error has interrupted the environments.
+        """
+        self._check_whole()
+        return self.results.stat(env)
+
     # -- step ----------------------------------------------------------------------------------------------------------
 
     def step(self, actions: Any) -> None:

@@ -159,8 +159,10 @@ class EnvConfig:
         episode_steps: Steps of an episode, its start drawn among all rows that leave room for it; ``"auto"`` is 1000,
             or all that there are; None is from the first possible row to the end of the trial.
         strategy: Cerebro engine: a `vecbt.Strategy` class, or a pair of a class and its parameters.
-        cerebro: Cerebro engine: a function that returns a `backtrader.Cerebro` with analyzers, sizers, commission
-            schemes of its own. Broker settings given here that are not the defaults are applied to it.
+        cerebro: Cerebro engine: a `backtrader.Cerebro` with analyzers, observers, sizers, commission schemes of its
+            own, of which every environment gets a copy, or a function that makes one. Broker settings given here that
+            are not the defaults are applied to it. What analyzers find is in
+            `vecbt.vector.TradingVectorEnv.get_stat`.
         fast: Cerebro engine: run Cerebro, its broker and its orders by quicker subclasses with the same results.
         trusted: Cerebro engine: allow the strategy to read bars of the future.
         copy: Whether observations and info columns belong to the caller; otherwise they are views, valid until the
@@ -215,7 +217,7 @@ class EnvConfig:
     close_out: bool = False
     episode_steps: int | Literal["auto"] | None = "auto"
     strategy: type | tuple[type, dict[str, Any]] | None = None
-    cerebro: Callable[[], Any] | None = None
+    cerebro: Any = None
     fast: bool = True
     trusted: bool = False
     copy: bool = True
@@ -321,11 +323,9 @@ class EnvConfig:
     def _check_engine(self) -> None:
         check_choice("infos", self.infos, INFOS)
         check_choice("preset", self.preset, tuple(PRESETS), optional=True)
-        made = not isinstance(self.cerebro, type) and hasattr(self.cerebro, "adddata")  # a Cerebro is callable too
-        if self.cerebro is not None and (made or not callable(self.cerebro)):
+        if self.cerebro is not None and not callable(self.cerebro):  # as a Cerebro is too
             raise ConfigError(
-                f"cerebro must be a function that returns a backtrader.Cerebro (each environment needs one of its "
-                f"own), got {self.cerebro!r}"
+                f"cerebro must be a backtrader.Cerebro, or a function that returns one, got {self.cerebro!r}"
             )
         strategy = self.strategy
         if isinstance(strategy, tuple):

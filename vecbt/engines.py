@@ -47,6 +47,9 @@ class _CerebroRunner:
         self.outputs["restarted"][:] = False
         return restarted
 
+    def outcomes(self, env: int | None) -> list[Any]:
+        return [outcome for part in self._pool.call("outcomes", env) for outcome in part]
+
     @property
     def pids(self) -> tuple[int, ...]:
         return self._pool.pids

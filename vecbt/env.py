@@ -138,6 +138,11 @@ class TradingEnv(gymnasium.Env[Any, Any]):
             "order_status": outputs["order_status"].item(),
         }
 
+    def get_stat(self) -> dict[str, Any] | None:
+        """The last episode that has ended; see `vecbt.vector.TradingVectorEnv.get_stat`."""
+        self._check_open()
+        return self._batch.stat(0)[0]
+
     def close(self) -> None:
         """Release what the environment holds; may be called again."""
         if not self._closed:

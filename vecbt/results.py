@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, BoolArray, IntArray
-from vecbt.kernels.layout import Autoreset, Stat
+from vecbt.kernels.layout import Autoreset, Reason, Stat
 from vecbt.plan import Plan
 from vecbt.runner import Runner
 
@@ -156,6 +156,14 @@ class Results:
             views.update(zip(self._plan.info_keys, own.copy() if copy else own, strict=True))
         return views
 
+    def stat(self, env: int | None) -> list[dict[str, Any] | None]:
+        """The last ended episode of one environment, or of each; see `vecbt.vector.TradingVectorEnv.get_stat`."""
+        stats = self._arrays["stats"] if env is None else self._arrays["stats"][env : env + 1]
+        return [
+            None if numbers[Stat.REASON] == Reason.NONE else _stat(numbers.tolist(), outcome)
+            for numbers, outcome in zip(stats, self._runner.outcomes(env), strict=True)
+        ]
+
     def _episode_stats(self, ended: BoolArray, rows: IntArray) -> dict[str, Any]:
         # Zeroed memory that nobody has touched costs nothing; an episode or two of thousands end in a step.
         floats = np.zeros((len(Stat), self._num_envs))
@@ -170,6 +178,21 @@ class Results:
         stats["open"] = floats[Stat.OPEN] != 0.0
         stats.update(dict.fromkeys(_STAT_MASKS, ended))
         return {"episode_stats": stats, "_episode_stats": ended}
+
+
+def _stat(numbers: list[float], outcome: Sequence[Any] | None) -> dict[str, Any]:
+    stats: dict[str, Any] = {stat.name.lower(): numbers[stat] for stat in Stat}
+    for column in _WHOLE_STATS:
+        stats[Stat(column).name.lower()] = int(numbers[column])
+    stats["open"] = numbers[Stat.OPEN] != 0.0
+    runtime, analyzers = (None, {}) if outcome is None else outcome
+    return {
+        "episode": stats["episode"],
+        "length": stats["l"],
+        "runtime": runtime,
+        "stats": stats,
+        "analyzers": analyzers,
+    }
 
 
 def _only_rows(array: AnyArray, rows: IntArray) -> AnyArray:

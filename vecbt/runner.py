@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from vecbt.arrays import AnyArray, BoolArray
 from vecbt.brokers.compiled.outputs import OutputSet
@@ -42,6 +42,13 @@ class Runner(Protocol):
 
     def take_restarted(self) -> BoolArray | None:
         """Environments whose worker has died and been started again since this was last asked; None for none."""
+
+    def outcomes(self, env: int | None) -> Sequence[Sequence[Any] | None]:
+        """Of the last ended episode the seconds that it took and its analyses by name; None where it is not known.
+
+        Args:
+            env: One environment; None for all.
+        """
 
     def settle(self) -> None:
         """Wait for a call that was interrupted and is still under way."""

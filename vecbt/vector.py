@@ -291,6 +291,49 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         rewards, terminations, truncations = results.flags()
         return results.observation(), rewards, terminations, truncations, results.infos(batch.any_ended)
 
+    def get_stat(self, env: int | None = None) -> Any:
+        """What the last ended episode has come to, with everything that the analyzers of your Cerebro say of it.
+
+        Args:
+            env: Index of an environment; None for all.
+
+        Returns:
+            A dictionary, or a tuple of one for each environment; None where no episode has ended yet. In it
+
+            * ``episode``: number of the episode since the last seeding, ``length``: its steps;
+            * ``runtime``: seconds from its reset to its end, your agent's time included; None where
+              nobody has looked at a clock, as in the compiled engine;
+            * ``stats``: the statistics of `vecbt.kernels.layout.Stat`, as in ``infos["episode_stats"]``;
+            * ``analyzers``: ``get_analysis()`` of each analyzer by its name, as dictionaries, lists, numbers, strings
+              and dates; an object that is none of these as its ``repr``. Empty for an episode whose worker has died.
+
+        Raises:
+            ConfigError: If there is no such environment.
+
+        Example:
+            >>> import backtrader as bt, vecbt
+            >>> cerebro = bt.Cerebro()
+            >>> cerebro.addanalyzer(bt.analyzers.TradeAnalyzer, _name="trades")
+            >>> market = vecbt.data.synthetic_market(500, seed=1)
+            >>> envs = vecbt.make_vec(market, num_envs=2, num_workers=0, cerebro=cerebro, episode_steps=4)
+            >>> observations, infos = envs.reset(seed=1)
+            >>> envs.get_stat()
+            (None, None)
+            >>> for action in (1, 0, 3, 0):
+            ...     results = envs.step([action, 0])
+            >>> stat = envs.get_stat(0)
+            >>> stat["episode"], stat["length"], stat["stats"]["trades"], stat["analyzers"]["trades"]["total"]
+            (0, 4, 1, {'total': 1, 'open': 0, 'closed': 1})
+            >>> envs.close()
+        """
+        self._check_open()
+        if env is None:
+            return tuple(self._batch.stat(None))
+        whole = isinstance(env, int | np.integer) and not isinstance(env, bool)
+        if not whole or not 0 <= env < self.num_envs:
+            raise ConfigError(f"env must be an index from 0 to {self.num_envs - 1}, or None for all, got {env!r}")
+        return self._batch.stat(int(env))[0]
+
     def close_extras(self, **kwargs: Any) -> None:
         """End the workers; called by `close`, which may be called again."""
         self._batch.runner.close()

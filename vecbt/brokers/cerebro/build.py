@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -41,7 +42,7 @@ def make_cerebro(config: EnvConfig, table: DataTable, episode: Any) -> tuple[Any
         The Cerebro and its feeds in the order of the assets.
     """
     cerebro = _users_cerebro(config) if config.cerebro is not None else (FastCerebro if config.fast else bt.Cerebro)()
-    cerebro.p.stdstats = cerebro.p.stdstats and config.cerebro is not None  # observers are for those who ask for them
+    cerebro.p.stdstats = False  # observers are for those who add them
     cerebro.episode = episode
     configure_broker(cerebro.broker, config)
     feeds = []
@@ -56,20 +57,49 @@ def make_cerebro(config: EnvConfig, table: DataTable, episode: Any) -> tuple[Any
 
 
 def _users_cerebro(config: EnvConfig) -> Any:
-    assert config.cerebro is not None
-    cerebro = config.cerebro()
-    if not isinstance(cerebro, bt.Cerebro):
-        raise ConfigError(f"the cerebro function must return a backtrader.Cerebro, got {cerebro!r}")
-    if cerebro.datas or cerebro.strats:
-        raise ConfigError("the cerebro function must leave data and strategy to vecbt: they change with every episode")
-    if cerebro.p.exactbars or not cerebro.p.preload:
-        raise ConfigError("the cerebro function must leave exactbars=False and preload=True: feeds are preloaded")
+    """A Cerebro of the user's for one environment: a copy of the one given, or a new one of the function's."""
+    given: Any = config.cerebro
+    if isinstance(given, bt.Cerebro):
+        cerebro: Any = copy.deepcopy(given)
+    else:
+        cerebro = given()
+        if not isinstance(cerebro, bt.Cerebro):
+            raise ConfigError(f"the cerebro function must return a backtrader.Cerebro, got {cerebro!r}")
+        if hasattr(cerebro, "episode"):
+            raise ConfigError(
+                "the cerebro function has returned the same Cerebro a second time: environments run side by side, so "
+                "make a new one in every call, or give the Cerebro itself, of which each environment gets a copy"
+            )
+    _check_users_cerebro(cerebro, config)
     if config.fast and type(cerebro) is bt.Cerebro:
         # Instances of the stock classes have no state that their subclasses lack.
         cerebro.__class__ = FastCerebro
         if type(cerebro.broker) is BackBroker:
             cerebro.broker.__class__ = FastBroker
     return cerebro
+
+
+def _check_users_cerebro(cerebro: Any, config: EnvConfig) -> None:
+    parts = {"data feeds": cerebro.datas, "strategies": cerebro.strats, "signals": cerebro.signals}
+    parts["stores"] = cerebro.stores
+    taken = [name for name, part in parts.items() if part]
+    if taken:
+        raise ConfigError(
+            f"the Cerebro has {' and '.join(taken)} of its own: leave them to vecbt, they change with every episode. "
+            f"Data go into make_vec's first argument, the strategy into its setting strategy"
+        )
+    if cerebro.p.exactbars or not cerebro.p.preload or cerebro.p.live:
+        raise ConfigError("the Cerebro must leave exactbars=False, preload=True and live=False: feeds are preloaded")
+    broker = cerebro.broker
+    if not isinstance(broker, BackBroker):
+        raise ConfigError(
+            f"the Cerebro's broker must be a backtrader.brokers.BackBroker or a subclass of it, got {broker!r}"
+        )
+    if broker.startingcash not in (_DEFAULTS.start_cash, config.start_cash):
+        raise ConfigError(
+            f"the Cerebro's broker starts with {broker.startingcash:g} in cash, but start_cash is "
+            f"{config.start_cash:g}: set start_cash={broker.startingcash:g}, by which rewards and calls are measured"
+        )
 
 
 def configure_broker(broker: Any, config: EnvConfig) -> None:

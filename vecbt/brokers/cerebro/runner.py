@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from greenlet import getcurrent, greenlet
 
+from vecbt.brokers.cerebro.analyses import analyses_of
 from vecbt.brokers.cerebro.ledger import Ledger
 from vecbt.errors import StrategyError
 from vecbt.kernels.layout import Asset, Clock, Row, Track
@@ -71,6 +73,7 @@ class Episode:
         account: The account at the current bar.
         previous: The account at the observation before.
         live: Whether the first observation has been reached; no orders before.
+        outcome: Of the last episode that has ended here, the seconds that it took and the analyses of its analyzers.
     """
 
     def __init__(
@@ -84,6 +87,8 @@ class Episode:
         self.max_exposure = max_exposure
         self.live = self.fast = False
         self.strategy: Any = None
+        self.outcome: tuple[float, dict[str, Any]] | None = None
+        self._begun = 0.0
         self.resume: Callable[[int], Any] = _not_started
         self.ledger = Ledger(memoryview(arrays["rows"][index]))
         self.account = Account(self.ledger.row)
@@ -169,6 +174,7 @@ class Episode:
             feed.select(feed_columns, first, last)
         self.live = False
         self._random = None
+        self._begun = time.perf_counter()
         self._greenlet = greenlet(self.cerebro.run)
         self.switch = getcurrent().switch
         self.resume = self._greenlet.switch
@@ -185,6 +191,14 @@ class Episode:
         self.resume = _not_started
         if running is not None and not running.dead:
             running.switch(STOP)
+
+    def conclude(self) -> None:
+        """Finish the run of an episode that has ended, and keep what it has come to."""
+        if self._greenlet is None:  # it was cut short in another process
+            self.outcome = None
+            return
+        self.finish_run()
+        self.outcome = time.perf_counter() - self._begun, analyses_of(self.strategy)
 
     def abandon_run(self) -> None:
         """Drop a run that is under way; no more code of the strategy is run."""

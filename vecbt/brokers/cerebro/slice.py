@@ -11,6 +11,7 @@ import numpy as np
 
 from vecbt.arrays import AnyArray
 from vecbt.brokers.cerebro import loops
+from vecbt.brokers.cerebro.analyses import as_plain
 from vecbt.brokers.cerebro.build import feed_columns, make_cerebro
 from vecbt.brokers.cerebro.hooks import Hooks
 from vecbt.brokers.cerebro.runner import Episode
@@ -160,7 +161,7 @@ class CerebroSlice:
         ended = np.flatnonzero(self._phase == Phase.ENDED).tolist()
         for place in ended:
             self.current = self.low + place
-            self._episodes[place].finish_run()
+            self._episodes[place].conclude()
         self.current = -1
         if self._same_step:
             self._hooks.keep_final([self.low + place for place in ended])
@@ -175,8 +176,15 @@ class CerebroSlice:
         self._arrays["restarted"][self.low : self.high] = True
 
     def call(self, name: str, argument: Any) -> Any:
-        """No requests outside the lockstep so far."""
-        raise NotImplementedError(name)
+        """The outcomes of the last episodes that have ended, of all environments or of the one in ``argument``.
+
+        Returns:
+            For each of them here the seconds it took and what its analyzers say, as plain data; None for none.
+        """
+        if name != "outcomes":
+            raise NotImplementedError(name)
+        chosen = [episode for episode in self._episodes if argument is None or argument == episode.index]
+        return [as_plain(episode.outcome) for episode in chosen]
 
     def close(self) -> None:
         """Drop the runs that are under way."""

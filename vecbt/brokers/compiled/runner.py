@@ -94,6 +94,10 @@ class CompiledRunner:
     def take_restarted(self) -> None:
         """There are no workers."""
 
+    def outcomes(self, env: int | None) -> Sequence[None]:
+        """There is no clock in the loop, and no analyzer."""
+        return [None] * (self._num_envs if env is None else 1)
+
     def settle(self) -> None:
         """Nothing to wait for: a call that has begun is not interrupted."""
 
