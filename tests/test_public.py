@@ -46,6 +46,7 @@ EXACT: dict[str, set[str]] = {
         "Bars",
         "Domain",
         "FeatureTable",
+        "GlobalTime",
         "RandomDomain",
         "Sample",
         "SampleRules",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vecbt.data.bars import Bars
+    from vecbt.data.clock import GlobalTime
     from vecbt.data.domain import Domain, RandomDomain, SampleRules
     from vecbt.data.features import FeatureTable, compile_features
     from vecbt.data.reading.read import read_bars
@@ -17,6 +18,7 @@ __all__ = [
     "Bars",
     "Domain",
     "FeatureTable",
+    "GlobalTime",
     "RandomDomain",
     "Sample",
     "SampleRules",
@@ -29,6 +31,7 @@ _HOMES = {
     "Bars": "bars",
     "Domain": "domain",
     "FeatureTable": "features",
+    "GlobalTime": "clock",
     "RandomDomain": "domain",
     "Sample": "sample",
     "SampleRules": "domain",

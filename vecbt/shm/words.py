@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from vecbt.arrays import IntArray
 from vecbt.kernels._jit import helper, kernel
 
-__all__ = ["add", "load", "post", "wait_for"]
+__all__ = ["add", "load", "post", "raise_to", "store", "wait_for"]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -50,6 +50,15 @@ def _add(typing_context: Any, words: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def _max(typing_context: Any, words: Any, index: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.atomic_rmw("max", builder.gep(array.data, [arguments[1]]), arguments[2], "seq_cst")
+
+    return types.int64(words, types.intp, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def _address(typing_context: Any, words: Any, index: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -74,6 +83,18 @@ _NAP = 200  # microseconds
 def load(words: IntArray, index: int) -> int:
     """The word as it was last posted; everything written before that post is visible."""
     return _load(words, index)  # type: ignore[no-any-return]
+
+
+@kernel
+def store(words: IntArray, index: int, value: int) -> None:
+    """Publish a word on which nobody sleeps, after everything written before it."""
+    _store(words, index, value)
+
+
+@kernel
+def raise_to(words: IntArray, index: int, value: int) -> int:
+    """Make a word the larger of itself and ``value``, whoever else does so at the same time; returns what it was."""
+    return _max(words, index, value)  # type: ignore[no-any-return]
 
 
 @helper
