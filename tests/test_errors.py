@@ -36,6 +36,7 @@ TREE: dict[str, tuple[str, ...]] = {
     "SharedMemoryError": ("VecbtError", "MemoryError"),
     "MessageError": ("VecbtError", "ValueError"),
     "WorkerError": ("VecbtError", "RuntimeError"),
+    "AuthenticationError": ("WorkerError",),
     "WorkerDiedError": ("WorkerError",),
     "WorkerTimeoutError": ("WorkerError", "TimeoutError", "TimeoutError"),  # multiprocessing's and Python's
     "ConformanceError": ("VecbtError", "AssertionError"),

@@ -23,6 +23,7 @@ VecbtError
 ├── SharedMemoryError (MemoryError)     memory between processes that the system cannot provide
 ├── MessageError (ValueError)           what came over a connection is no message
 ├── WorkerError (RuntimeError)          something went wrong in another process
+│   ├── AuthenticationError             it is not who it should be: another user's, or it does not know the key
 │   ├── WorkerDiedError                 it ended: exit code and likely cause
 │   └── WorkerTimeoutError (TimeoutError)   no answer in time (multiprocessing's TimeoutError too)
 ├── ConformanceError (AssertionError)   an environment violates Gymnasium's contract, with the rule
@@ -42,6 +43,7 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 
 __all__ = [
     "ActionError",
+    "AuthenticationError",
     "ClosedError",
     "ColumnError",
     "ConfigError",
@@ -210,6 +212,10 @@ class MessageError(VecbtError, ValueError):
 
 class WorkerError(VecbtError, RuntimeError):
     """Raised when something went wrong in another process, with that process's traceback in the message or cause."""
+
+
+class AuthenticationError(WorkerError):
+    """Raised when a process at the other end of a socket is another user's, or does not know the key."""
 
 
 class WorkerDiedError(WorkerError):
