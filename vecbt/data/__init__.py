@@ -10,31 +10,60 @@ if TYPE_CHECKING:
     from vecbt.data.clock import GlobalTime
     from vecbt.data.domain import Domain, RandomDomain, SampleRules
     from vecbt.data.features import FeatureTable, compile_features
+    from vecbt.data.generators import (
+        BarGenerator,
+        BlockBootstrap,
+        GeometricBrownianMotion,
+        LogUniform,
+        OrnsteinUhlenbeck,
+        Regime,
+        RegimeSwitching,
+        Sine,
+        Uniform,
+    )
     from vecbt.data.reading.read import read_bars
     from vecbt.data.sample import Sample
     from vecbt.data.synthetic import synthetic_market
 
 __all__ = [
+    "BarGenerator",
     "Bars",
+    "BlockBootstrap",
     "Domain",
     "FeatureTable",
+    "GeometricBrownianMotion",
     "GlobalTime",
+    "LogUniform",
+    "OrnsteinUhlenbeck",
     "RandomDomain",
+    "Regime",
+    "RegimeSwitching",
     "Sample",
     "SampleRules",
+    "Sine",
+    "Uniform",
     "compile_features",
     "read_bars",
     "synthetic_market",
 ]
 
 _HOMES = {
+    "BarGenerator": "generators",
     "Bars": "bars",
+    "BlockBootstrap": "generators",
     "Domain": "domain",
     "FeatureTable": "features",
+    "GeometricBrownianMotion": "generators",
     "GlobalTime": "clock",
+    "LogUniform": "generators",
+    "OrnsteinUhlenbeck": "generators",
     "RandomDomain": "domain",
+    "Regime": "generators",
+    "RegimeSwitching": "generators",
     "Sample": "sample",
     "SampleRules": "domain",
+    "Sine": "generators",
+    "Uniform": "generators",
     "compile_features": "features",
     "read_bars": "reading.read",
     "synthetic_market": "synthetic",
