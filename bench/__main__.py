@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from bench import cerebro, compiled, lockstep, startup
+from bench import cerebro, compiled, lockstep, spaces, startup
 from bench.goals import RESULTS, print_goals, save
 from vecbt.testing.throughput import describe_machine
 
@@ -16,6 +16,7 @@ _SUITES = {
     "cerebro": cerebro.measure,
     "lockstep": lockstep.measure,
     "startup": startup.measure,
+    "spaces": spaces.measure,
 }
 
 

@@ -19,6 +19,7 @@ _TITLES = {
     "lockstep": "`SharedMemoryVectorEnv` beside other vectors, observations float32 (30, 5): the share of what two "
     "processors could do at best, then what has a goal:",
     "startup": "Starting, and the Cerebro engine's resets and memory:",
+    "spaces": "`vecbt.spaces.ActionDictSpace`:",
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import compiled, compiled_costs
+from bench import compiled, compiled_costs, spaces
 from bench.goals import Goal, save
 from bench.report import render
 from vecbt.data import Bars
@@ -25,6 +25,13 @@ def test_shares_and_threads(market: Bars, monkeypatch: pytest.MonkeyPatch) -> No
 def test_memory_counts_the_arrays() -> None:
     per_environment = (compiled_costs._allocated(512) - compiled_costs._allocated(256)) / 256
     assert 100.0 < per_environment < 10_000.0
+
+
+def test_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spaces, "_CALLS", 2)
+    goals = spaces.measure(1)
+    assert all(goal.figure.low > 0.0 for goal in goals)
+    assert [goal.bound for goal in goals] == [10.0, 10.0, None, None]
 
 
 def test_report_of_some_suites(tmp_path: Path) -> None:

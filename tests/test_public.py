@@ -40,6 +40,7 @@ EXACT: dict[str, set[str]] = {
         "DataFeedServer",
         "check_vector_env",
         "errors",
+        "spaces",
         "__version__",
     },
     "vecbt.data": {
@@ -69,6 +70,7 @@ EXACT: dict[str, set[str]] = {
     "vecbt.vector": {"TradingVectorEnv", "make_vec"},
     "vecbt.strategy": {"Strategy"},
     "vecbt.dataserver": {"DataFeedServer"},
+    "vecbt.spaces": {"ActionDictSpace", "DictSpace"},
 }
 HEAVY = (
     "numba",
@@ -172,6 +174,7 @@ def test_dir_lists_what_has_not_been_loaded_yet() -> None:
         "import vecbt",
         "import vecbt; vecbt.__version__; vecbt.errors.VecbtError; dir(vecbt)",
         "import vecbt.data",
+        "import vecbt; vecbt.spaces.ActionDictSpace(['EUR'])",
         "import vecbt; vecbt.EnvConfig(window=3, commission=vecbt.Commission(rate=0.1)); vecbt.Slippage()",
         "import vecbt, gymnasium; gymnasium.spec('vecbt/Trading-v0')",
         "import vecbt.__main__",

@@ -14,7 +14,7 @@ import gymnasium
 from vecbt._version import __version__
 
 if TYPE_CHECKING:
-    from vecbt import data, errors
+    from vecbt import data, errors, spaces
     from vecbt.config import Commission, EnvConfig, Slippage
     from vecbt.data.domain import Domain, RandomDomain, SampleRules
     from vecbt.data.reading.read import read_bars
@@ -48,6 +48,7 @@ __all__ = [
     "SampleRules",
     "DataFeedServer",
     # everything else
+    "spaces",
     "check_vector_env",
     "errors",
     "__version__",
@@ -74,7 +75,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "errors"):
+    if name in ("data", "errors", "spaces"):
         return importlib.import_module(f"vecbt.{name}")
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
