@@ -12,7 +12,8 @@ from gymnasium import spaces
 from vecbt.arrays import AnyArray, BoolArray, IntArray
 from vecbt.choices import Choices
 from vecbt.errors import ActionError, EpisodeError
-from vecbt.kernels.layout import Autoreset, Clock, Phase
+from vecbt.kernels.account import summarize
+from vecbt.kernels.layout import Autoreset, Clock, Phase, Reason, Stat
 from vecbt.kernels.take import take_codes, take_weights
 from vecbt.plan import Plan
 from vecbt.results import Results
@@ -20,6 +21,14 @@ from vecbt.runner import Runner
 from vecbt.settings import check_unsigned
 
 __all__ = ["Batch"]
+
+_STAT_CLOCKS = {
+    Stat.L: Clock.STEP,
+    Stat.EPISODE: Clock.EPISODE,
+    Stat.START: Clock.START,
+    Stat.END: Clock.BAR,
+    Stat.TRIAL: Clock.TRIAL,
+}
 
 
 class Batch:
@@ -46,6 +55,7 @@ class Batch:
         self._broken = False
         self._seeded = False  # every environment has a seed, or one that waits for its first reset
         self._started = False  # every environment has had its first reset
+        self._stopped = False  # some may have ended without a step that has shown it
         self.any_ended = False
         self._choices = plan.action_space.n if isinstance(plan.action_space, spaces.Discrete) else 0
         if isinstance(plan.action_space, spaces.MultiDiscrete):
@@ -114,6 +124,32 @@ class Batch:
         self._broken = False
         self._started = True
 
+    def stop(self, envs: IntArray) -> None:
+        """End the episodes of environments where they stand.
+
+        Args:
+            envs: int64 (n,), the environments; those without a running episode stay as they are.
+
+        Raises:
+            EpisodeError: If an error has interrupted the environments.
+        """
+        self._check_whole()
+        running = envs[np.isin(self._phase[envs], (Phase.RUNNING, Phase.CLOSING))]
+        self._phase[running] = int(Phase.ENDED)
+        moved = running[self.arrays["clock"][running, Clock.STEP] > 0]  # of no bar there are no statistics
+        for env in moved.tolist():
+            self._summarize(env)
+        self.runner.conclude(moved)
+        self._stopped = self.plan.autoreset != Autoreset.NEXT_STEP
+
+    def _summarize(self, env: int) -> None:
+        stat, clock = self.arrays["stats"][env], self.arrays["clock"][env]
+        in_python: Any = summarize.py_func  # type: ignore[attr-defined]  # too rare to be compiled for
+        in_python(stat, self.arrays["rows"][env], self.arrays["track"][env], self.plan.params, self._assets)
+        stat[Stat.REASON] = clock[Clock.REASON] = Reason.STOPPED
+        for column, source in _STAT_CLOCKS.items():
+            stat[column] = clock[source]
+
     def _check_whole(self) -> None:
         if self._broken:
             raise EpisodeError("an error has interrupted the environments in the middle of a call: reset() them all")
@@ -151,7 +187,7 @@ class Batch:
         self._check_whole()
         if not self._started:
             raise EpisodeError("step() before reset(): call reset() first")
-        if self.any_ended and self.plan.autoreset == Autoreset.DISABLED:
+        if self._stopped or (self.any_ended and self.plan.autoreset == Autoreset.DISABLED):
             self._refuse_ended()
         self._broken = True
         self.runner.step()
@@ -163,10 +199,12 @@ class Batch:
     def _refuse_ended(self) -> None:
         ended = np.flatnonzero(self._phase == int(Phase.ENDED)).tolist()
         if ended:
+            why = "they have been stopped" if self._stopped else "the autoreset mode is DISABLED"
             raise EpisodeError(
-                f"step() after the episode's end in environments {_some(ended)}: the autoreset mode is DISABLED, so "
-                f'reset them with options={{"reset_mask": ...}}'
+                f"step() after the episode's end in environments {_some(ended)}: {why}, so reset them with "
+                f'options={{"reset_mask": ...}}'
             )
+        self._stopped = False
 
     def _take_actions(self, actions: Any) -> None:
         given = np.asarray(actions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vecbt.arrays import AnyArray, BoolArray
+from vecbt.arrays import AnyArray, BoolArray, IntArray
 from vecbt.batch import Batch
 from vecbt.brokers.compiled.outputs import OutputSet
 from vecbt.brokers.compiled.subset import outside_subset
@@ -49,6 +49,9 @@ class _CerebroRunner:
 
     def outcomes(self, env: int | None) -> list[Any]:
         return [outcome for part in self._pool.call("outcomes", env) for outcome in part]
+
+    def conclude(self, envs: IntArray) -> None:
+        self._pool.call("conclude", envs.tolist())
 
     @property
     def pids(self) -> tuple[int, ...]:

@@ -16,7 +16,19 @@ from typing import Any, NamedTuple, NoReturn
 from vecbt import errors
 from vecbt.errors import DataError, MessageError, UnknownNameError, VecbtError, WorkerError
 
-__all__ = ["LIMIT", "REPLIES", "REQUESTS", "Field", "Vocabulary", "decode", "encode", "encode_error", "raise_error"]
+__all__ = [
+    "LIMIT",
+    "REPLIES",
+    "REQUESTS",
+    "Field",
+    "Vocabulary",
+    "decode",
+    "encode",
+    "encode_error",
+    "error_fields",
+    "parse_json",
+    "raise_error",
+]
 
 LIMIT = 1 << 20
 """Bytes of the longest message."""
@@ -183,6 +195,22 @@ def decode(data: bytes, known: Vocabulary) -> dict[str, Any]:
     """
     if len(data) > LIMIT:
         raise MessageError(f"expected a message of at most {LIMIT:,} bytes, got {len(data):,}")
+    message = parse_json(data)
+    kind = message.get("ctrl")
+    if not isinstance(kind, str):
+        raise MessageError(f"expected a message whose ctrl is a string, got {reprlib.repr(message)}")
+    if kind not in known:
+        raise MessageError(str(UnknownNameError.of("ctrl", kind[:80], known)))
+    _check_fields(message, known[kind])
+    return message
+
+
+def parse_json(data: bytes) -> dict[str, Any]:
+    """The JSON object that bytes hold: strict JSON, no key twice in an object, no number that is infinite.
+
+    Raises:
+        MessageError: If they hold none.
+    """
     try:
         message = json.loads(
             data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
@@ -193,23 +221,22 @@ def decode(data: bytes, known: Vocabulary) -> dict[str, Any]:
         raise MessageError(f"expected JSON in UTF-8: {error}") from None
     if not isinstance(message, dict):
         raise MessageError(f"expected a JSON object, got {reprlib.repr(message)}")
-    kind = message.get("ctrl")
-    if not isinstance(kind, str):
-        raise MessageError(f"expected a message whose ctrl is a string, got {reprlib.repr(message)}")
-    if kind not in known:
-        raise MessageError(str(UnknownNameError.of("ctrl", kind[:80], known)))
-    _check_fields(message, known[kind])
     return message
 
 
-def encode_error(error: Exception) -> bytes:
+def error_fields(error: Exception) -> dict[str, Any]:
     """The reply that tells a client of an error."""
     where = {
         name: getattr(error, name) if isinstance(error, DataError) else None for name in ("source", "row", "column")
     }
     text = error.message if isinstance(error, DataError) else str(error)
+    return {"ctrl": "_error", "error": type(error).__name__, "message": text, **where}
+
+
+def encode_error(error: Exception) -> bytes:
+    """`error_fields` as bytes."""
     try:
-        return encode({"ctrl": "_error", "error": type(error).__name__, "message": text, **where}, REPLIES)
+        return encode(error_fields(error), REPLIES)
     except MessageError as unfit:  # the text is too long
         return encode_error(MessageError(f"a {type(error).__name__} cannot be told: {unfit}"))
 

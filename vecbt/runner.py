@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from vecbt.arrays import AnyArray, BoolArray
+from vecbt.arrays import AnyArray, BoolArray, IntArray
 from vecbt.brokers.compiled.outputs import OutputSet
 
 __all__ = ["Runner"]
@@ -48,6 +48,13 @@ class Runner(Protocol):
 
         Args:
             env: One environment; None for all.
+        """
+
+    def conclude(self, envs: IntArray) -> None:
+        """Let go of what is left of episodes that have been stopped, and keep their outcomes.
+
+        Args:
+            envs: int64 (n,), their environments.
         """
 
     def settle(self) -> None:

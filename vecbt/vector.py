@@ -291,6 +291,22 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         rewards, terminations, truncations = results.flags()
         return results.observation(), rewards, terminations, truncations, results.infos(batch.any_ended)
 
+    def stop_episodes(self, envs: Any = None) -> None:
+        """End episodes where they stand, without a step: `get_stat` tells of them as of any other.
+
+        The next step begins new ones where the autoreset mode is NEXT_STEP; in the other modes a reset has to.
+
+        Args:
+            envs: Indices of environments, or a bool array (N,); None for all. Those without a running episode stay as
+                they are.
+
+        Raises:
+            ConfigError: If there is no such environment.
+            EpisodeError: If an error has interrupted the environments in the middle of a call.
+        """
+        self._check_open()
+        self._batch.stop(self._indices(envs))
+
     def get_stat(self, env: int | None = None) -> Any:
         """What the last ended episode has come to, with everything that the analyzers of your Cerebro say of it.
 

@@ -110,6 +110,7 @@ class Reason(IntEnum):
     RUIN = 5  #: terminated: the account's value is not positive
     STRATEGY = 6  #: terminated by the strategy's ``get_done``
     WORKER_DEATH = 7  #: truncated: the worker process has died and been started again
+    STOPPED = 8  #: by `vecbt.TradingVectorEnv.stop_episodes`; no step has shown it
 
 
 class Clock(IntEnum):

@@ -176,11 +176,24 @@ class CerebroSlice:
         self._arrays["restarted"][self.low : self.high] = True
 
     def call(self, name: str, argument: Any) -> Any:
-        """The outcomes of the last episodes that have ended, of all environments or of the one in ``argument``.
+        """Requests outside the lockstep.
+
+        Args:
+            name: ``"outcomes"``: of the last episodes that have ended, of all environments or of the one in
+                ``argument``. ``"conclude"``: the runs of the environments in ``argument``, whose episodes have been
+                stopped.
+            argument: See above.
 
         Returns:
-            For each of them here the seconds it took and what its analyzers say, as plain data; None for none.
+            For each outcome the seconds it took and what its analyzers say, as plain data; None for none.
         """
+        if name == "conclude":
+            for index in argument:
+                if self.low <= index < self.high:
+                    self.current = index
+                    self._episodes[index - self.low].conclude()
+            self.current = -1
+            return None
         if name != "outcomes":
             raise NotImplementedError(name)
         chosen = [episode for episode in self._episodes if argument is None or argument == episode.index]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vecbt.arrays import AnyArray
+from vecbt.arrays import AnyArray, IntArray
 from vecbt.brokers.compiled.book import Book
 from vecbt.brokers.compiled.crew import Crew, thread_count
 from vecbt.brokers.compiled.loops import Work
@@ -97,6 +97,9 @@ class CompiledRunner:
     def outcomes(self, env: int | None) -> Sequence[None]:
         """There is no clock in the loop, and no analyzer."""
         return [None] * (self._num_envs if env is None else 1)
+
+    def conclude(self, envs: IntArray) -> None:
+        """Nothing is left of an episode."""
 
     def settle(self) -> None:
         """Nothing to wait for: a call that has begun is not interrupted."""
