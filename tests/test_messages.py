@@ -27,7 +27,12 @@ SPEC = [[100, 1], "float64"]
 TABLE = {
     "ctrl": "_table",
     "bars": {
-        "fields": {"assets": ["x"], "line_names": [], "interval": 60_000_000_000, "fingerprint": "00ff"},
+        "fields": {
+            "assets": ["x"],
+            "line_names": [["spread", "DAILY_close"]],
+            "interval": 60_000_000_000,
+            "fingerprint": "00ff",
+        },
         "specs": dict.fromkeys(("ohlc", "volume", "lines", "stamps", "times"), SPEC),
     },
     "features": {

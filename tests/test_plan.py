@@ -58,7 +58,7 @@ def table_of_assets(config: EnvConfig, names: tuple[str, ...]) -> DataTable:
     arena.arrays["stamps"][:] = BARS.timestamps
     features = FeatureColumns.of(compile_features(config.features, BARS), None, (0, count))
     trials = TrialColumns.of(RandomDomain(BARS).trials(config.window - 1, 20), config.window - 1, 20)
-    return DataTable(BarColumns(arena, names, (), BARS.interval, ""), features, trials)
+    return DataTable(BarColumns(arena, names, ((),) * assets, BARS.interval, ""), features, trials)
 
 
 def constant(price: float, rows: int = 60) -> Bars:

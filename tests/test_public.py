@@ -44,6 +44,7 @@ EXACT: dict[str, set[str]] = {
         "__version__",
     },
     "vecbt.data": {
+        "AlignedBars",
         "BarGenerator",
         "Bars",
         "BlockBootstrap",
@@ -60,6 +61,7 @@ EXACT: dict[str, set[str]] = {
         "SampleRules",
         "Sine",
         "Uniform",
+        "align_bars",
         "compile_features",
         "read_bars",
         "synthetic_market",

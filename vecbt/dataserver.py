@@ -44,7 +44,7 @@ class DataFeedServer:
     the same memory.
 
     Args:
-        dataset: A `Domain`, or anything that `read_bars` reads.
+        dataset: A `Domain`, or anything that `make_vec` takes for data.
         log_level: Level of the server's messages in the ``vecbt`` logger; None leaves it as it is.
         task: A number that names the server in its messages.
         context: Start method, see `make_vec`.

@@ -120,7 +120,7 @@ REPLIES: Vocabulary = {
         "bars": _part(
             *("ohlc", "volume", "lines", "stamps", "times"),
             assets=_TEXTS,
-            line_names=_TEXTS,
+            line_names=_list(_TEXTS),
             interval=_whole(),
             fingerprint=_TEXT,
         ),

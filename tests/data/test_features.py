@@ -53,7 +53,7 @@ class TestTable:
     def test_no_features(self) -> None:
         table = compile_features([], WALK)
         assert table.values.shape == (len(WALK), 0)
-        assert (table.names, table.first_valid, table.price_like) == ((), 0, ())
+        assert (table.names, table.first_valid, table.price_of) == ((), 0, ())
 
     def test_read_only_and_strided_columns(self) -> None:
         wide = np.arange(40.0).reshape(20, 2) + 1.0
@@ -241,19 +241,19 @@ NO_PRICE = [
 class TestPriceLike:
     @pytest.mark.parametrize("text", PRICE)
     def test_price(self, text: str) -> None:
-        assert compile_features([text], WALK).price_like == (True,)
+        assert compile_features([text], WALK).price_of == (0,)
 
     @pytest.mark.parametrize("text", NO_PRICE)
     def test_other(self, text: str) -> None:
-        assert compile_features([text], WALK).price_like == (False,)
+        assert compile_features([text], WALK).price_of == (-1,)
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.expression)
     def test_price_like_columns_scale_with_prices(self, case: Any) -> None:
         prices = {name: x * (1.0 if name == "volume" else 4.0) for name, x in WALK.data.items()}
         once = compile_features([case.expression], WALK)
         scaled = compile_features([case.expression], Prices("scaled", prices))
-        for i, price_like in enumerate(once.price_like):
-            if price_like:
+        for i, asset in enumerate(once.price_of):
+            if asset == 0:
                 np.testing.assert_allclose(scaled.values[:, i], 4.0 * once.values[:, i], rtol=1e-9, atol=1e-9)
             else:  # nothing in the table of cases scales with prices by accident
                 assert not np.allclose(scaled.values[:, i], 4.0 * once.values[:, i], equal_nan=True)

@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vecbt.data.align import align_bars
+    from vecbt.data.aligned import AlignedBars
     from vecbt.data.bars import Bars
     from vecbt.data.clock import GlobalTime
     from vecbt.data.domain import Domain, RandomDomain, SampleRules
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from vecbt.data.synthetic import synthetic_market
 
 __all__ = [
+    "AlignedBars",
     "BarGenerator",
     "Bars",
     "BlockBootstrap",
@@ -42,12 +45,14 @@ __all__ = [
     "SampleRules",
     "Sine",
     "Uniform",
+    "align_bars",
     "compile_features",
     "read_bars",
     "synthetic_market",
 ]
 
 _HOMES = {
+    "AlignedBars": "aligned",
     "BarGenerator": "generators",
     "Bars": "bars",
     "BlockBootstrap": "generators",
@@ -64,6 +69,7 @@ _HOMES = {
     "SampleRules": "domain",
     "Sine": "generators",
     "Uniform": "generators",
+    "align_bars": "align",
     "compile_features": "features",
     "read_bars": "reading.read",
     "synthetic_market": "synthetic",

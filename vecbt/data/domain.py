@@ -21,6 +21,7 @@ from vecbt.errors import ConfigError, SamplingError, TooFewBarsError
 from vecbt.settings import check_number
 
 if TYPE_CHECKING:
+    from vecbt.data.aligned import AlignedBars
     from vecbt.data.bars import Bars
 
 __all__ = ["Domain", "Duration", "RandomDomain", "SampleRules", "TrialTable", "rows_of"]
@@ -110,7 +111,7 @@ class SampleRules:
         if self.time_gap is not None and nanoseconds_of(self.time_gap, "time_gap") < 0:
             raise ConfigError(f"time_gap must not be negative, got {self.time_gap!r}")
 
-    def rejections(self, bars: Bars, first: IntArray, last: IntArray) -> dict[str, BoolArray]:
+    def rejections(self, bars: Bars | AlignedBars, first: IntArray, last: IntArray) -> dict[str, BoolArray]:
         """What each rule rejects of the samples from rows ``first`` to rows ``last``, both included."""
         rejected = {}
         if self.start_weekdays is not None:
@@ -154,11 +155,11 @@ class Domain(abc.ABC):
     data: Any
 
     @functools.cached_property
-    def bars(self) -> Bars:
+    def bars(self) -> Bars | AlignedBars:
         """The data set; read when it is first needed, which is in the data server where there is one."""
-        from vecbt.data.reading.read import read_bars
+        from vecbt.data.align import read_data
 
-        return read_bars(self.data)
+        return read_data(self.data)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "bars"}
@@ -186,7 +187,7 @@ class RandomDomain(Domain):
     """Trials at random places, training rows before test rows.
 
     Args:
-        data: Anything that `read_bars` reads.
+        data: Anything that `read_bars` reads, or a mapping of such by asset, which `align_bars` aligns; or bars.
         trial: Rules for trials; by default the only trial is all rows of its section.
         episode: Rules for the first rows of episodes within their trial; by default all that leave room.
         test_period: The last part of the data, for test; None for no test rows.

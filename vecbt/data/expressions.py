@@ -40,12 +40,13 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the data."""
+    """A column of the data; of one of their streams, where they have several."""
 
     name: str
+    stream: str = ""
 
     def __str__(self) -> str:
-        return self.name
+        return _qualify(self.stream, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,20 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function with all its parameters; ``argument`` is None where it reads its default inputs."""
+    """A function with all its parameters; ``argument`` is None where it reads its default inputs, those of ``stream``.
+
+    With an argument the stream is empty: the argument's columns say where they are from.
+    """
 
     function: Function
     argument: Expression | None
     parameters: tuple[float, ...]
+    stream: str = ""
 
     def __str__(self) -> str:
         arguments = [] if self.argument is None else [str(self.argument)]
-        return f"{self.function.name}({','.join(arguments + [str(Number(value)) for value in self.parameters])})"
+        text = ",".join(arguments + [str(Number(value)) for value in self.parameters])
+        return _qualify(self.stream, f"{self.function.name}({text})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,10 @@ class Line:
 
 
 Expression: TypeAlias = Number | Column | Negative | Binary | Call | Line
+
+
+def _qualify(stream: str, text: str) -> str:
+    return f"{stream}.{text}" if stream else text
 
 
 def _binding(tree: Expression) -> int:

@@ -5,6 +5,10 @@ expression = column | number | (expression) | -expression | expression (+ - * /)
 call       = function | function(numbers) | function(expression, numbers)
 ```
 
+Where the data have several streams, ``NAME.`` before a column or a function means that stream, for all names in the
+function's parentheses too: ``EURUSD.close``, ``DAILY.sma(volume, 20)``, ``EURUSD.macd(12, 26).signal``. A name with no
+stream before it means each asset in turn, and the expression then stands for one column per asset.
+
 A number may be given by its parameter's name, ``sma(volume, period=20)``. Python's own `ast` parses the text; a few of
 its nodes are understood, all others refused, and nothing is ever evaluated by Python. Precedence and order of
 operations are therefore Python's.
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vecbt.data.expressions import OPERATORS, Binary, Call, Column, Expression, Line, Negative, Number
@@ -21,7 +26,7 @@ from vecbt.data.functions import FUNCTIONS, Function, Parameter
 from vecbt.errors import FeatureError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["parse"]
 
@@ -29,15 +34,19 @@ _SYMBOLS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult:
 _MAX_DEPTH = 100
 
 
-def parse(text: str, columns: Sequence[str]) -> tuple[Expression, ...]:
+def parse(
+    text: str, columns: Sequence[str] | Mapping[str, Sequence[str]], assets: Sequence[str] = ("",)
+) -> tuple[Expression, ...]:
     """Parse a feature expression into one tree for each column that it stands for.
 
     Args:
         text: The expression. The name of a column stands for that column, whatever else it could mean.
-        columns: Names of the data's columns.
+        columns: Names of the data's columns; where there are several streams, a mapping from the streams' names to
+            those of their columns.
+        assets: The streams that names without one mean in turn.
 
     Returns:
-        One tree, or several where the expression is a call of a function with several lines.
+        One tree; several where the expression means several assets, or is a call of a function with several lines.
 
     Raises:
         UnknownNameError: For a name that is neither a column nor a function.
@@ -48,10 +57,20 @@ def parse(text: str, columns: Sequence[str]) -> tuple[Expression, ...]:
         ['(high-low)/close']
         >>> [str(tree) for tree in parse("macd", ["close"])]
         ['macd(12,26,9).macd', 'macd(12,26,9).signal']
+        >>> streams = {"EURUSD": ["close"], "USDJPY": ["close"], "DAILY": ["close"]}
+        >>> [str(tree) for tree in parse("close / DAILY.sma(20)", streams, ["EURUSD", "USDJPY"])]
+        ['EURUSD.close/DAILY.sma(20)', 'USDJPY.close/DAILY.sma(20)']
     """
-    if text in columns:
-        return (Column(text),)
-    parser = _Parser(text.strip(), columns)
+    streams = columns if isinstance(columns, Mapping) else {"": columns}
+    # An expression that names all its streams is the same for every asset.
+    return tuple(dict.fromkeys(tree for asset in assets for tree in _parse_one(text, streams, asset)))
+
+
+def _parse_one(text: str, streams: Mapping[str, Sequence[str]], asset: str) -> tuple[Expression, ...]:
+    """The trees of an expression in which names without a stream mean ``asset``."""
+    if text in streams[asset]:
+        return (Column(text, asset),)
+    parser = _Parser(text.strip(), streams, asset)
     tree = parser.expression(parser.root())
     if isinstance(tree, Number):
         raise FeatureError("it is a constant: name a column or a function")
@@ -63,10 +82,16 @@ def parse(text: str, columns: Sequence[str]) -> tuple[Expression, ...]:
 class _Parser:
     """Turns nodes of `ast` into expressions."""
 
-    def __init__(self, text: str, columns: Sequence[str]) -> None:
+    def __init__(self, text: str, streams: Mapping[str, Sequence[str]], stream: str) -> None:
         self.text = text
-        self.columns = columns
+        self.streams = streams
+        self.stream = stream  # what names without one mean
         self.depth = 0
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns that may be named without a stream."""
+        return self.streams[self.stream]
 
     def root(self) -> ast.expr:
         """The syntax tree of the text."""
@@ -94,12 +119,16 @@ class _Parser:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 return _number(value)
-            case ast.Name(id=name) if name in self.columns:
-                return Column(name)
             case ast.Name(id=name):
-                return self.call(self.function(name), [], [])
+                return self.name(name)
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
                 return self.call(self.function(name), args, keywords)
+            case ast.Attribute(value=ast.Name(id=stream), attr=name) if stream in self.streams:
+                return self.within(stream, lambda: self.name(name))
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=stream), attr=name), args=args, keywords=keywords) if (
+                stream in self.streams
+            ):
+                return self.within(stream, lambda: self.call(self.function(name), args, keywords))
             case ast.Attribute(value=value, attr=name):
                 return self.line(node, self.expression(value), name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -117,14 +146,32 @@ class _Parser:
             raise FeatureError(f"{tree} has several lines: pick one, {_choices(tree)}")
         return tree
 
+    def within(self, stream: str, convert: Callable[[], Expression]) -> Expression:
+        """What is found where names without a stream mean this one."""
+        outer, self.stream = self.stream, stream
+        tree = convert()
+        self.stream = outer
+        return tree
+
+    def name(self, name: str) -> Expression:
+        """The column or the function of that name."""
+        if name in self.columns:
+            return Column(name, self.stream)
+        return self.call(self.function(name), [], [])
+
     def function(self, name: str) -> Function:
         """The function of that name."""
         if name in FUNCTIONS:
             return FUNCTIONS[name]
+        if name in self.streams:
+            raise FeatureError(f"{name} is a stream: say which column of it, or function, such as {name}.close")
+        has = [stream for stream, columns in self.streams.items() if name in columns and stream != self.stream]
+        if has:
+            raise FeatureError(f"{self.stream} has no column {name}: write {' or '.join(f'{s}.{name}' for s in has)}")
         if name in self.columns:
             raise FeatureError(f"{name} is a column, no function; its value n rows earlier is lag({name}, n)")
         what = "feature" if name == self.text else f"name in feature {self.text!r}:"
-        known = {*self.columns, *FUNCTIONS}
+        known = {*self.columns, *FUNCTIONS, *filter(None, self.streams)}
         if name.lower() in known:
             raise UnknownNameError(f"unknown {what} {name!r}: did you mean {name.lower()!r}? Names are in lower case")
         raise UnknownNameError.of(what, name, known)
@@ -165,8 +212,11 @@ class _Parser:
                 raise FeatureError(f"{function.name} got {keyword.arg} twice; {usage}")
             given[keyword.arg] = self.single(keyword.value)
         parameters = tuple(_parameter(function, p, given.get(p.name)) for p in function.parameters)
-        is_default = isinstance(argument, Column) and function.inputs == (argument.name,)
-        return Call(function, None if is_default else argument, parameters)
+        if argument is None:
+            return Call(function, None, parameters, self.stream)
+        if isinstance(argument, Column) and function.inputs == (argument.name,):
+            return Call(function, None, parameters, argument.stream)
+        return Call(function, argument, parameters)
 
     def refusal(self, node: ast.expr) -> FeatureError:
         """What to say of a node outside the grammar."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecbt.arrays import AnyArray, FloatArray
+from vecbt.data.bars import Bars
+from vecbt.data.checks import OHLC
 from vecbt.errors import FeatureError
 from vecbt.kernels.dates import date_numbers
 from vecbt.shm.arena import Arena, ArraySpec
 
 if TYPE_CHECKING:
-    from vecbt.data.bars import Bars
+    from vecbt.data.aligned import AlignedBars
     from vecbt.data.domain import TrialTable
     from vecbt.data.features import FeatureTable
 
@@ -30,44 +32,51 @@ class BarColumns:
 
             * ``ohlc`` float64 (T, K, 4), prices
             * ``volume`` float64 (T, K)
-            * ``lines`` float64 (X, T), further columns for strategies, each contiguous
+            * ``lines`` float64 (X, T), further columns for strategies, each contiguous, asset after asset
             * ``stamps`` int64 (T,), UTC nanoseconds at which the bar is known
             * ``times`` float64 (T,), the same as Backtrader's date numbers
 
         assets: Names of the assets.
-        line_names: Names of the further columns.
+        line_names: For each asset the names of its further columns; the first asset has those of the joined streams
+            too, ``"DAILY_close"`` and so on.
         interval: Nanoseconds from bar to bar (the most frequent).
         fingerprint: Hash of the data.
     """
 
     arena: Arena
     assets: tuple[str, ...]
-    line_names: tuple[str, ...]
+    line_names: tuple[tuple[str, ...], ...]
     interval: int
     fingerprint: str
 
     @classmethod
-    def of(cls, bars: Bars) -> BarColumns:
+    def of(cls, bars: Bars | AlignedBars) -> BarColumns:
         """Lay out bars in shared memory."""
-        count, extras = len(bars), tuple(bars.extras)
+        parts = {bars.name: bars} if isinstance(bars, Bars) else bars.by_asset
+        lines: list[dict[str, FloatArray]] = [dict(part.extras) for part in parts.values()]
+        if not isinstance(bars, Bars):
+            for stream, own in bars.joined.items():
+                lines[0] |= {f"{stream}_{name}": bars.column(f"{stream}.{name}") for name in own.columns}
+        count, assets = len(bars), len(parts)
         arena = Arena(
             {
-                "ohlc": ArraySpec((count, 1, 4), "float64"),
-                "volume": ArraySpec((count, 1), "float64"),
-                "lines": ArraySpec((len(extras), count), "float64"),
+                "ohlc": ArraySpec((count, assets, 4), "float64"),
+                "volume": ArraySpec((count, assets), "float64"),
+                "lines": ArraySpec((sum(map(len, lines)), count), "float64"),
                 "stamps": ArraySpec((count,), "int64"),
                 "times": ArraySpec((count,), "float64"),
             }
         )
         arrays = arena.arrays
-        for column, name in enumerate(("open", "high", "low", "close")):
-            arrays["ohlc"][:, 0, column] = bars.column(name)
-        arrays["volume"][:, 0] = bars.volume
-        for number, name in enumerate(extras):
-            arrays["lines"][number] = bars.column(name)
+        for asset, part in enumerate(parts.values()):
+            for column, name in enumerate(OHLC):
+                arrays["ohlc"][:, asset, column] = part.column(name)
+            arrays["volume"][:, asset] = part.volume
+        for number, values in enumerate(values for own in lines for values in own.values()):
+            arrays["lines"][number] = values
         arrays["stamps"][:] = bars.timestamps
         arrays["times"][:] = date_numbers(bars.timestamps)
-        return cls(arena, (bars.name,), extras, bars.interval, bars.fingerprint())
+        return cls(arena, tuple(parts), tuple(map(tuple, lines)), bars.interval, bars.fingerprint())
 
     @property
     def bars_per_year(self) -> float:
@@ -125,7 +134,7 @@ class FeatureColumns:
             )
         with np.errstate(over="ignore"):  # rows before the first valid one hold NaN, or what nobody sees
             arena.arrays["raw_features" if own else "features"][:] = values
-        arena.arrays["price_of"][:] = np.where(table.price_like, 0, -1)
+        arena.arrays["price_of"][:] = table.price_of
         return cls(arena, table.names)
 
 

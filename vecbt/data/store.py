@@ -52,7 +52,7 @@ class DataStore:
     """A data set in shared memory.
 
     Args:
-        data: A `Domain`, or anything that `read_bars` reads.
+        data: A `Domain`, or anything that `vecbt.data.align.read_data` reads.
     """
 
     def __init__(self, data: Any) -> None:

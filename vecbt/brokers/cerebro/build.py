@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from typing import Any
 
@@ -46,8 +47,8 @@ def make_cerebro(config: EnvConfig, table: DataTable, episode: Any) -> tuple[Any
     cerebro.episode = episode
     configure_broker(cerebro.broker, config)
     feeds = []
-    for name in table.bars.assets:
-        make_feed: Any = feed_class(table.bars.line_names)
+    for name, line_names in zip(table.bars.assets, table.bars.line_names, strict=True):
+        make_feed: Any = feed_class(line_names)
         feed = make_feed(trusted=config.trusted)
         cerebro.adddata(feed, name=name)
         feeds.append(feed)
@@ -161,8 +162,9 @@ def feed_columns(table: DataTable) -> list[tuple[Any, ...]]:
     arrays = table.bars.arena.arrays
     zeros = np.broadcast_to(np.float64(0.0), arrays["times"].shape)  # one number, not a column of them
     result = []
-    for asset in range(len(table.bars.assets)):
+    further = iter(arrays["lines"])
+    for asset, line_names in enumerate(table.bars.line_names):
         prices = tuple(arrays["ohlc"][:, asset, column] for column in range(4))
-        lines = tuple(arrays["lines"])
+        lines = itertools.islice(further, len(line_names))
         result.append((*prices, arrays["volume"][:, asset], zeros, arrays["times"], *lines))
     return result
