@@ -15,10 +15,12 @@ from vecbt.errors import ActionError, EpisodeError
 from vecbt.kernels.account import summarize
 from vecbt.kernels.layout import Autoreset, Clock, Phase, Reason, Stat
 from vecbt.kernels.take import take_codes, take_weights
+from vecbt.named_actions import NamedActions
 from vecbt.plan import Plan
 from vecbt.results import Results
 from vecbt.runner import Runner
 from vecbt.settings import check_unsigned
+from vecbt.spaces import ActionDictSpace
 
 __all__ = ["Batch"]
 
@@ -60,6 +62,9 @@ class Batch:
         self._choices = plan.action_space.n if isinstance(plan.action_space, spaces.Discrete) else 0
         if isinstance(plan.action_space, spaces.MultiDiscrete):
             self._choices = int(plan.action_space.nvec[0])
+        space = plan.action_space
+        assets = plan.table.bars.assets
+        self._named = NamedActions(space, assets) if isinstance(space, ActionDictSpace) else None
         self._assets = plan.assets
         self._actions = arrays["actions"].reshape(-1)  # a view
         one_column = self._choices and self._assets == 1
@@ -207,6 +212,9 @@ class Batch:
         self._stopped = False
 
     def _take_actions(self, actions: Any) -> None:
+        if self._named is not None:
+            self._named.take(actions, self.arrays["actions"])
+            return
         given = np.asarray(actions)
         size = self.num_envs * self._assets
         if given.shape != self._action_shape and (given.shape != (size, 1) or self._assets > 1):

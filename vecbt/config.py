@@ -12,11 +12,13 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from vecbt.errors import ConfigError, UnknownNameError
 from vecbt.settings import check_choice, check_flag, check_integer, check_names, check_number
+from vecbt.spaces import ActionDictSpace
 
 __all__ = ["ACCOUNT_FEATURES", "ACTIONS", "ENGINES", "REWARDS", "Commission", "EnvConfig", "Slippage"]
 
 ENGINES = ("auto", "cerebro", "compiled")
 ACTIONS = ("discrete", "target_position", "target_percent")
+BASE_ACTIONS = ("hold", "buy", "sell", "close")
 REWARDS = ("log_return", "pnl", "btgym", "btgym_potential", "differential_sharpe")
 PRESETS: dict[str, dict[str, Any]] = {
     "btgym": {"latency": 1, "reward": "btgym", "drawdown_call": 10.0, "target_call": 10.0, "shortcash": False},
@@ -124,7 +126,10 @@ class EnvConfig:
             any, the observation is a dictionary of ``market`` and ``account``.
         flatten: One flat vector instead: the window row by row, then the account.
         actions: ``"discrete"``: hold, buy, sell, close. ``"target_position"``: one of ``positions``.
-            ``"target_percent"``: a fraction of the account's value from -1 to 1.
+            ``"target_percent"``: a fraction of the account's value from -1 to 1. A `vecbt.spaces.ActionDictSpace` of
+            the data's assets, with BTGym's actions: its base actions are ``"hold"`` and any of ``"buy"``, ``"sell"``
+            and ``"close"``; without, its weights are target percentages from 0 to 1, divided by their sum, the cash's
+            included, where that is more than 1. One asset may be called ``"default_asset"``, as in BTGym.
         positions: Multiples of ``order_size`` to choose from with ``"target_position"``.
         order_size: Units per buy or sell, a number or one per asset; a percentage (``"90%"``) is that share of
             ``start_cash`` at the episode's first close, rounded down to ``lot``.
@@ -193,7 +198,7 @@ class EnvConfig:
     normalize: Literal["window", "train"] | None = None
     account_features: Sequence[str] = ()
     flatten: bool = False
-    actions: Literal["discrete", "target_position", "target_percent"] = "discrete"
+    actions: Literal["discrete", "target_position", "target_percent"] | ActionDictSpace = "discrete"
     positions: Sequence[float] = (-1.0, 0.0, 1.0)
     order_size: float | str | Sequence[float | str] = "90%"
     lot: float = 1.0
@@ -262,7 +267,7 @@ class EnvConfig:
             check_flag(name, getattr(self, name))
 
     def _check_actions(self) -> None:
-        check_choice("actions", self.actions, ACTIONS)
+        self._check_action_space()
         positions: Any = self.positions
         if isinstance(positions, str) or not isinstance(positions, Sequence) or not positions:
             raise ConfigError(f"positions must be a sequence of multiples of the order size, got {positions!r}")
@@ -275,11 +280,21 @@ class EnvConfig:
         for size in self.order_sizes:
             _check_size(size)
         check_number("lot", self.lot, low=0.0, open_low=True)
-        if self.actions == "target_percent" and self.leverage != 1.0:
+        if self.action_kind == "target_percent" and self.leverage != 1.0:
             raise ConfigError(
-                f"actions='target_percent' needs leverage=1.0, got {self.leverage}: Backtrader multiplies the size of "
+                f"actions={self.actions!r} needs leverage=1.0, got {self.leverage}: Backtrader multiplies the size of "
                 f"a target order by the leverage and then never reaches its target"
             )
+
+    def _check_action_space(self) -> None:
+        if not isinstance(self.actions, ActionDictSpace):
+            check_choice("actions", self.actions, ACTIONS)
+            return
+        base = self.actions.base_actions
+        for name in base:
+            check_choice("base action", name, BASE_ACTIONS)
+        if base and base[0] != "hold":
+            raise ConfigError(f"the first of the base actions must be 'hold', got {base!r}")
 
     def _check_broker(self) -> None:
         check_number("start_cash", self.start_cash, low=0.0, open_low=True)
@@ -342,6 +357,13 @@ class EnvConfig:
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the class is frozen for everybody else
+
+    @property
+    def action_kind(self) -> str:
+        """What actions come to, whatever their form: one of `ACTIONS`."""
+        if not isinstance(self.actions, ActionDictSpace):
+            return self.actions
+        return "discrete" if self.actions.is_discrete else "target_percent"
 
     @property
     def order_sizes(self) -> tuple[float | str, ...]:

@@ -12,6 +12,7 @@ from vecbt.choices import as_columns
 from vecbt.config import EnvConfig
 from vecbt.errors import ActionError, ClosedError, EpisodeError, UnknownNameError
 from vecbt.kernels.layout import Autoreset
+from vecbt.spaces import ActionDictSpace
 
 __all__ = ["TradingEnv"]
 
@@ -106,6 +107,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
             raise EpisodeError("step() after the episode's end: call reset() first")
         if _is_whole(action) and batch.take_choice(operator.index(action)):
             batch.advance()
+        elif isinstance(self.action_space, ActionDictSpace):
+            batch.step(action)
         else:
             given = np.asarray(action)
             if given.shape != self.action_space.shape:

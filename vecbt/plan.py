@@ -27,7 +27,9 @@ from vecbt.kernels.layout import (
     track_width,
 )
 from vecbt.kernels.observe import account_width
+from vecbt.named_actions import space_of_assets
 from vecbt.shm.arena import ArraySpec
+from vecbt.spaces import ActionDictSpace, DictSpace
 
 __all__ = ["Plan", "make_plan"]
 
@@ -163,7 +165,7 @@ def make_plan(
         table=table,
         autoreset=autoreset,
         observation_space=_observation_space(config, columns, width, state_spaces),
-        action_space=_action_space(config, assets),
+        action_space=_action_space(config, table.bars.assets),
         market_width=window_width + (width if config.flatten else 0),
         account_width=0 if config.flatten else width,
         state_spaces=state_spaces,
@@ -175,7 +177,7 @@ def make_plan(
         positions=np.array(config.positions, np.float64),
         order_size=_order_size(config, assets),
     )
-    if config.actions != "target_percent":
+    if config.action_kind != "target_percent":
         _check_order_size(plan)
     return plan
 
@@ -205,14 +207,16 @@ def _observation_space(
     parts |= state_spaces
     if len(parts) == 1 and not state_spaces:
         return next(iter(parts.values()))
-    return spaces.Dict(parts)
+    return DictSpace(parts)
 
 
-def _action_space(config: EnvConfig, assets: int) -> gymnasium.Space[Any]:
+def _action_space(config: EnvConfig, assets: tuple[str, ...]) -> gymnasium.Space[Any]:
+    if isinstance(config.actions, ActionDictSpace):
+        return space_of_assets(config.actions, assets)
     if config.actions == "target_percent":
-        return spaces.Box(-1.0, 1.0, (assets,), np.float32)
+        return spaces.Box(-1.0, 1.0, (len(assets),), np.float32)
     choices = 4 if config.actions == "discrete" else len(config.positions)
-    return spaces.Discrete(choices) if assets == 1 else spaces.MultiDiscrete([choices] * assets)
+    return spaces.Discrete(choices) if len(assets) == 1 else spaces.MultiDiscrete([choices] * len(assets))
 
 
 def _params(config: EnvConfig, table: DataTable) -> FloatArray:
@@ -242,7 +246,7 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
     (train_first, train_count), (test_first, test_count) = table.trials.sections
     values = {
         Setting.WINDOW: config.window,
-        Setting.ACTIONS: actions[config.actions],
+        Setting.ACTIONS: actions[config.action_kind],
         Setting.SKIP: config.skip_frame,
         Setting.LATENCY: config.latency,
         Setting.REWARD: RewardKind.EXTERNAL if own_reward else RewardKind[str(config.reward).upper()],

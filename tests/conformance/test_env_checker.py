@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 import vecbt
 from tests.envs import MARKET
 from vecbt.config import ACCOUNT_FEATURES
+from vecbt.spaces import ActionDictSpace
 
 ACCOUNT = {"account_features": ACCOUNT_FEATURES}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
@@ -20,6 +21,8 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "discrete": {"actions": "discrete", "commission": 0.001, "order_size": 3},
     "target position": {"actions": "target_position", "positions": (-2.0, 0.0, 0.5, 1.0)},
     "target percent": {"actions": "target_percent"},
+    "named actions": {"actions": ActionDictSpace(["default_asset"], ("hold", "sell", "close"))},
+    "named weights": {"actions": ActionDictSpace(["default_asset", "default_cash"])},
     "account alone": {"window": 0, **ACCOUNT},
     "account beside": ACCOUNT,
     "flat": {"flatten": True, **ACCOUNT},
