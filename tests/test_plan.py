@@ -9,6 +9,7 @@ from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vecbt
 from tests.envs import MARKET
 from vecbt.config import ACCOUNT_FEATURES, Commission, EnvConfig
 from vecbt.data.bars import Bars
@@ -127,14 +128,32 @@ def test_a_strategys_observation_makes_a_dictionary_of_any() -> None:
     assert plan.observation_space == spaces.Dict({"account": spaces.Box(-LIMIT, LIMIT, (1,)), "trend": TREND})
 
 
-@pytest.mark.parametrize(
-    "space",
-    [spaces.Discrete(3), spaces.Box(-1.0, 1.0, (2,), np.float64), spaces.Box(0, 255, (2,), np.uint8), (2,), None],
-    ids=str,
-)
-def test_a_strategys_observation_is_a_box_of_float32(space: Any) -> None:
-    with pytest.raises(ConfigError, match=r"state_shape\['trend'\] must be a gymnasium.spaces.Box of float32, got"):
-        plan_of(own={"state_spaces": {"trend": space}})
+def test_a_strategys_observations_lie_in_arrays_of_their_own() -> None:
+    parts = {"slow": spaces.Discrete(3), "fast": {"pixels": spaces.Box(0, 255, (2, 5), np.uint8), "up": TREND}}
+    plan = plan_of(own={"state_spaces": {"trend": parts, "one": spaces.Box(0.0, 1.0, (), np.float64)}})
+    assert isinstance(plan.observation_space, spaces.Dict)
+    assert plan.observation_space["trend"] == spaces.Dict(slow=parts["slow"], fast=spaces.Dict(parts["fast"]))
+    assert {name: spec for name, spec in plan.specs(4).items() if name.startswith("state_")} == {
+        "state_trend/fast/pixels": ((4, 2, 5), "uint8"),
+        "state_trend/fast/up": ((4, 2, 3), "float32"),
+        "state_trend/slow": ((4,), "int64"),
+        "state_one": ((4,), "float64"),
+    }
+    assert {"state_one", "state_trend/slow"} < set(plan.state_names(4))
+
+
+def test_a_strategys_observation_named_like_another_takes_its_place() -> None:
+    plan = plan_of(account_features=("cash",), own={"state_spaces": {"market": TREND}})
+    assert plan.observation_space == spaces.Dict({"market": TREND, "account": spaces.Box(-LIMIT, LIMIT, (1,))})
+
+
+def test_an_agent_sees_something() -> None:
+    class Blind(vecbt.Strategy):
+        pass
+
+    with pytest.raises(ConfigError, match="window=0 leaves the agent nothing to see"):
+        plan_of(window=0, strategy=Blind)
+    assert plan_of(window=0, strategy=Blind, own={"state_spaces": {"trend": TREND}}).market_width == 0
 
 
 def test_a_flat_observation_has_no_room_for_a_strategys() -> None:

@@ -261,7 +261,7 @@ class EnvConfig:
                 raise UnknownNameError.of("account feature", name, ACCOUNT_FEATURES)
         if self.window and not self.features:
             raise ConfigError("a window needs features: name at least one column, or set window=0")
-        if not self.window and not self.account_features:
+        if not self.window and not self.account_features and self.strategy is None:
             raise ConfigError("window=0 shows account features alone: name at least one in account_features")
         for name in ("flatten", "shortcash", "checksubmit", "cheat_on_close", "close_out", "fast", "trusted", "copy"):
             check_flag(name, getattr(self, name))

@@ -150,21 +150,18 @@ def _open_cerebro(
 ) -> Batch:
     # Backtrader is imported while the data server loads.
     import vecbt.brokers.cerebro.pickling  # noqa: F401  (so that strategies travel)
-    from vecbt.brokers.cerebro.build import strategy_class
-    from vecbt.brokers.cerebro.hooks import hook_names
     from vecbt.brokers.cerebro.loops import compile_loops
-    from vecbt.brokers.cerebro.probe import find_warmup
+    from vecbt.brokers.cerebro.probe import probe
     from vecbt.brokers.cerebro.slice import MakeCerebroSlice
     from vecbt.kernels.own_reward import compile_reward
 
-    cls, _ = strategy_class(config)
     request = _request(config)
     table = source.table(request)
-    warmup = find_warmup(config, table)
+    needs = probe(config, table)
+    warmup = needs.warmup
     if warmup - 1 > table.trials.lookback:
         table = source.table(TableRequest(**{**vars(request), "warmup": warmup}))
-    own_reward, _, _ = hook_names(cls)
-    plan = make_plan(config, table, autoreset, dict(cls.state_shape), tuple(cls.info_keys), own_reward)
+    plan = make_plan(config, table, autoreset, needs.state_shape, needs.info_keys, needs.rewards)
     compile_loops()  # before there are workers, which must not all compile
     if plan.own_reward is not None and workers.processes:
         compile_reward(plan.own_reward)  # each worker has to do so itself; what is wrong with it is said here

@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 
 from vecbt.choices import as_columns
 from vecbt.config import EnvConfig
@@ -89,7 +90,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self._batch.reset([seed], None, asked)
         self._ended = False
         results = self._batch.results
-        return self._first(results.observation()), _unbatched(results.infos(False, np.ones(1, bool)))
+        return _first(self.observation_space, results.observation()), _unbatched(results.infos(False, np.ones(1, bool)))
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a step.
@@ -117,7 +118,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         outputs = batch.runner.outputs
         terminated, truncated = outputs["terminations"].item(), outputs["truncations"].item()
         self._ended = terminated or truncated
-        observation = self._first(batch.results.observation())
+        observation = _first(self.observation_space, batch.results.observation())
         return observation, outputs["rewards"].item(), terminated, truncated, self._info()
 
     def _info(self) -> dict[str, Any]:
@@ -156,11 +157,13 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         if self._closed:
             raise ClosedError("the environment has been closed; make a new one")
 
-    @staticmethod
-    def _first(observation: Any) -> Any:
-        if isinstance(observation, dict):
-            return {key: part[0] for key, part in observation.items()}
-        return observation[0]
+
+def _first(space: gymnasium.Space[Any], observations: Any) -> Any:
+    """The observation of the only environment."""
+    if type(observations) is dict:
+        return {key: _first(space[key], part) for key, part in observations.items()}  # type: ignore[index]
+    # A number in a Box is an array without dimensions, in a Discrete a scalar.
+    return observations[0] if observations.ndim > 1 or isinstance(space, spaces.Discrete) else observations[0, ...]
 
 
 _WHOLE = (int, np.integer)

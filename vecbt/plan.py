@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -30,6 +31,7 @@ from vecbt.kernels.observe import account_width
 from vecbt.named_actions import space_of_assets
 from vecbt.shm.arena import ArraySpec
 from vecbt.spaces import ActionDictSpace, DictSpace
+from vecbt.states import Path, array_name, checked_spaces, leaves
 
 __all__ = ["Plan", "make_plan"]
 
@@ -67,7 +69,7 @@ class Plan:
     action_space: gymnasium.Space[Any]
     market_width: int
     account_width: int
-    state_spaces: dict[str, spaces.Box]
+    state_spaces: dict[str, gymnasium.Space[Any]]
     info_keys: tuple[str, ...]
     external_reward: bool
     params: FloatArray
@@ -80,6 +82,11 @@ class Plan:
     def assets(self) -> int:
         """Number of assets."""
         return len(self.table.bars.assets)
+
+    @property
+    def state_leaves(self) -> dict[Path, Any]:
+        """The spaces of the strategy's own observations, taken apart; see `vecbt.states`."""
+        return dict(item for key, space in self.state_spaces.items() for item in leaves(space, (key,)))
 
     @property
     def own_reward(self) -> RewardFunction | None:
@@ -133,20 +140,21 @@ class Plan:
             specs[f"{prefix}info_ints"] = ArraySpec((3, count), "int64")
             specs[f"{prefix}order_status"] = ArraySpec((count, k), "int8")
             specs[f"{prefix}strategy_info"] = ArraySpec((len(self.info_keys), count), "float64")
-            for key, space in self.state_spaces.items():
-                specs[f"{prefix}state_{key}"] = ArraySpec((count, *space.shape), "float32")
+            for path, leaf in self.state_leaves.items():
+                specs[prefix + array_name(path)] = ArraySpec((count, *leaf.shape), leaf.dtype.name)
         return specs
 
     def state_names(self, num_envs: int) -> list[str]:
         """Those of the arrays of `specs` that environments go on from, a row for each of them."""
-        return [name for name in self.specs(num_envs) if "info" not in name and not name.startswith("final_")]
+        infos = ("info_floats", "info_ints", "strategy_info")
+        return [name for name in self.specs(num_envs) if name not in infos and not name.startswith("final_")]
 
 
 def make_plan(
     config: EnvConfig,
     table: DataTable,
     autoreset: Autoreset,
-    state_spaces: dict[str, spaces.Box] | None = None,
+    state_spaces: Mapping[str, Any] | None = None,
     info_keys: tuple[str, ...] = (),
     external_reward: bool = False,
 ) -> Plan:
@@ -155,7 +163,7 @@ def make_plan(
     Raises:
         ConfigError: If settings and data do not go together.
     """
-    state_spaces = dict(state_spaces or {})
+    own_spaces = checked_spaces(state_spaces or {})
     assets = len(table.bars.assets)
     codes = np.array([ACCOUNT_FEATURES.index(name) for name in config.account_features], np.int64)
     columns = len(table.features.names) if config.window else 0
@@ -164,11 +172,11 @@ def make_plan(
         config=config,
         table=table,
         autoreset=autoreset,
-        observation_space=_observation_space(config, columns, width, state_spaces),
+        observation_space=_observation_space(config, columns, width, own_spaces),
         action_space=_action_space(config, table.bars.assets),
         market_width=window_width + (width if config.flatten else 0),
         account_width=0 if config.flatten else width,
-        state_spaces=state_spaces,
+        state_spaces=own_spaces,
         info_keys=info_keys,
         external_reward=external_reward,
         params=_params(config, table),
@@ -188,7 +196,7 @@ def _box(*shape: int) -> spaces.Box:
 
 
 def _observation_space(
-    config: EnvConfig, columns: int, account: int, state_spaces: dict[str, spaces.Box]
+    config: EnvConfig, columns: int, account: int, state_spaces: dict[str, gymnasium.Space[Any]]
 ) -> gymnasium.Space[Any]:
     if config.flatten:
         if state_spaces:
@@ -201,10 +209,12 @@ def _observation_space(
         parts["market"] = _box(config.window, columns)
     if account:
         parts["account"] = _box(account)
-    for key, space in state_spaces.items():
-        if not isinstance(space, spaces.Box) or space.dtype != np.float32:
-            raise ConfigError(f"state_shape[{key!r}] must be a gymnasium.spaces.Box of float32, got {space!r}")
     parts |= state_spaces
+    if not parts:
+        raise ConfigError(
+            "window=0 leaves the agent nothing to see: name account_features, or observations of the strategy's own in "
+            "its state_shape"
+        )
     if len(parts) == 1 and not state_spaces:
         return next(iter(parts.values()))
     return DictSpace(parts)

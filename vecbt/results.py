@@ -12,10 +12,11 @@ from vecbt.arrays import AnyArray, BoolArray, IntArray
 from vecbt.kernels.layout import Autoreset, Reason, Stat
 from vecbt.plan import Plan
 from vecbt.runner import Runner
+from vecbt.states import array_name, leaves, nested
 
-__all__ = ["Results"]
+__all__ = ["INFOS", "Results"]
 
-_INFOS = (
+INFOS = (
     "cash",
     "value",
     "drawdown",
@@ -27,6 +28,7 @@ _INFOS = (
     "position_price",
     "order_status",
 )
+"""Names of the columns of infos."""
 _WHOLE_STATS = [
     int(stat) for stat in (Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END, Stat.TRIAL)
 ]
@@ -49,8 +51,8 @@ class Results:
         self._copies = plan.config.copy and not runner.fresh
         self._all = np.ones(num_envs, bool)
         self._all.setflags(write=False)
-        self._mask_names = ["_" + name for name in (*_INFOS, *plan.info_keys)]
-        self._parts = self._observation_parts()
+        self._mask_names = ["_" + name for name in (*INFOS, *plan.info_keys)]
+        self._parts, self._nest = self._observation_parts()
 
     def observation(self) -> Any:
         """The batch of observations, as the configuration's ``copy`` has it."""
@@ -62,12 +64,12 @@ class Results:
             views = views.copy()  # the dictionary, which is the caller's
         return views.get("", views)
 
-    def _observation_views(self, arrays: Mapping[str, AnyArray], copy: bool) -> dict[str, AnyArray]:
+    def _observation_views(self, arrays: Mapping[str, AnyArray], copy: bool) -> dict[str, Any]:
         views = {}
         for key, (name, shape) in self._parts.items():
             array = arrays[name]
             views[key] = (array.copy() if copy else array).reshape(shape)
-        return views
+        return nested(views) if self._nest else views
 
     def _final_observation(self, ended: IntArray) -> Any:
         """Observations of episodes that have ended where the next one has already begun; zeros in all other rows."""
@@ -75,20 +77,25 @@ class Results:
             key: _only_rows(self._arrays["final_" + name], ended).reshape(shape)
             for key, (name, shape) in self._parts.items()
         }
-        return parts.get("", parts)
+        return nested(parts) if self._nest else parts.get("", parts)
 
-    def _observation_parts(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """For each part of an observation the buffer that holds it, and its shape; the key is "" for the only one."""
-        plan, n = self._plan, self._num_envs
+    def _observation_parts(self) -> tuple[dict[Any, tuple[str, tuple[int, ...]]], bool]:
+        """For each part of an observation the buffer that holds it, and its shape.
 
-        def part(key: str, space: Any) -> tuple[str, tuple[int, ...]]:
-            name = f"state_{key}" if key in plan.state_spaces else key
-            return name, (n, *space.shape)
-
-        if isinstance(plan.observation_space, spaces.Dict):
-            return {key: part(key, space) for key, space in plan.observation_space.spaces.items()}
-        only = "market" if plan.config.flatten or plan.config.window else "account"
-        return {"": part(only, plan.observation_space)}
+        Returns:
+            The parts by their keys, which is "" for the only one, or by their paths, and whether it is by their paths.
+        """
+        plan, n, space = self._plan, self._num_envs, self._plan.observation_space
+        if not isinstance(space, spaces.Dict):
+            only = "market" if plan.config.flatten or plan.config.window else "account"
+            return {"": (only, (n, *(space.shape or ())))}, False
+        parts = {
+            path: (array_name(path) if path[0] in plan.state_spaces else path[0], (n, *leaf.shape))
+            for path, leaf in leaves(space, ())
+        }
+        if any(len(path) > 1 for path in parts):
+            return parts, True
+        return {path[0]: part for path, part in parts.items()}, False
 
     def flags(self) -> tuple[AnyArray, BoolArray, BoolArray]:
         """Rewards, terminations and truncations; the caller's."""
@@ -145,7 +152,7 @@ class Results:
         if copy:
             floats, ints, status = floats.copy(), ints.copy(), status.copy()
         k = self._assets
-        views = dict(zip(_INFOS, (*floats[:4], *ints), strict=False))
+        views = dict(zip(INFOS, (*floats[:4], *ints), strict=False))
         if k == 1:
             views["position"], views["position_price"], views["order_status"] = *floats[4:], status[:, 0]
         else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import gymnasium
 
     from vecbt.brokers.cerebro.runner import Episode
+    from vecbt.brokers.cerebro.stats import BrokerStats
 
 __all__ = ["Strategy"]
 
@@ -38,8 +39,15 @@ class Strategy(bt.Strategy):
     warm-up is an error.
 
     Attributes:
-        state_shape: Further observations: a bounded float32 `gymnasium.spaces.Box` for each key.
+        state_shape: Further observations: for each key one of Gymnasium's spaces Box, Discrete, MultiDiscrete and
+            MultiBinary, of any shape and dtype, or a dictionary of them, as deep as you like. One that is named
+            ``market`` or ``account`` takes the place of that part.
         info_keys: Names of the numbers that ``get_info()`` returns.
+        lookback: Bars before the current one that may be read on the first observation already, of data and of
+            indicators; the warm-up is so much longer.
+
+    The three may also be set on the instance, in ``set_datalines()``, where parameters decide what they are; they have
+    to be the same for every environment and episode.
 
     Example:
         A moving average that the agent sees, and a reward of its own:
@@ -66,6 +74,9 @@ class Strategy(bt.Strategy):
 
     state_shape: ClassVar[Mapping[str, gymnasium.spaces.Box]] = {}
     info_keys: ClassVar[tuple[str, ...]] = ()
+    lookback: ClassVar[int] = 0
+
+    _minperiods: list[int]  # Backtrader's own, for type checkers
 
     def __init__(self) -> None:
         self.set_datalines()
@@ -116,11 +127,21 @@ class Strategy(bt.Strategy):
         """The running episode."""
         return self.cerebro.episode  # type: ignore[no-any-return]
 
+    @property
+    def broker_stats(self) -> BrokerStats:
+        """BTGym's ten statistics of the account at the current bar, as the agent sees them in account features."""
+        return self.episode.broker_stats
+
     def _start(self) -> None:
-        self.episode.begin(self.broker, self)
+        self.episode.begin(self)
         super()._start()
         refuse_delays(self)
         self.episode.started(self)
+
+    def _periodset(self) -> None:
+        super()._periodset()
+        self._minperiods = [period + self.lookback for period in self._minperiods]
+        self._minperiod += self.lookback
 
     def _once(self) -> None:
         super()._once()

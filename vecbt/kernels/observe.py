@@ -11,7 +11,7 @@ from vecbt.kernels import block as b
 from vecbt.kernels._jit import helper
 from vecbt.kernels.layout import AccountFeature, Asset, Param, Row, Setting, Track
 
-__all__ = ["account_width", "write_account", "write_observation", "write_window"]
+__all__ = ["account_feature", "account_width", "write_account", "write_observation", "write_window"]
 
 _PER_ASSET = (AccountFeature.EXPOSURE, AccountFeature.POS_DIRECTION, AccountFeature.POS_DURATION)
 
@@ -68,6 +68,34 @@ def _on_scale(amount: float, low: float, high: float, start_cash: float) -> floa
 
 
 @helper
+def account_feature(code: int, k: int, row: FloatArray, track: FloatArray, params: FloatArray) -> float:
+    """An account feature, of asset ``k`` where there is one for each; the formulas are those of `write_account`."""
+    start_cash, low, high = params[Param.START_CASH], params[Param.DRAWDOWN_SCALE], params[Param.TARGET_SCALE]
+    unit = start_cash * (low + high) / 100.0
+    if code == AccountFeature.EXPOSURE:
+        x = row[Row.ASSETS + k * 4 + Asset.SIZE] / (start_cash * row[Row.LEVERAGE] + 0.01)
+    elif code == AccountFeature.POS_DIRECTION:
+        x = float(np.sign(row[Row.ASSETS + k * 4 + Asset.SIZE]))
+    elif code == AccountFeature.POS_DURATION:
+        x = abs(track[Track.DURATIONS + k])
+    elif code == AccountFeature.CASH:
+        x = _on_scale(row[Row.CASH], 99.0, high, start_cash)
+    elif code == AccountFeature.VALUE:
+        x = _on_scale(row[Row.VALUE], low, high, start_cash)
+    elif code == AccountFeature.DRAWDOWN:
+        x = track[Track.DRAWDOWN]
+    elif code == AccountFeature.REALIZED_PNL:
+        x = track[Track.PROFIT] / unit
+    elif code == AccountFeature.UNREALIZED_PNL:
+        x = (row[Row.VALUE] - track[Track.SETTLED]) / unit
+    elif code == AccountFeature.MIN_UNREALIZED_PNL:
+        x = (track[Track.LOWEST] - track[Track.SETTLED]) / unit
+    else:
+        x = (track[Track.HIGHEST] - track[Track.SETTLED]) / unit
+    return x  # type: ignore[no-any-return]
+
+
+@helper
 def write_account(
     out: Float32Array, features: IntArray, row: FloatArray, track: FloatArray, params: FloatArray, assets: int
 ) -> None:
@@ -85,43 +113,17 @@ def write_account(
     * ``unrealized_pnl``: (V - V*) / R
     * ``min_unrealized_pnl``, ``max_unrealized_pnl``: the lowest and highest of it since the position was opened
     """
-    start_cash, low, high = params[Param.START_CASH], params[Param.DRAWDOWN_SCALE], params[Param.TARGET_SCALE]
-    unit = start_cash * (low + high) / 100.0
     at = 0
     for i in range(features.shape[0]):
         code = features[i]
-        if (
+        per_asset = (
             code == AccountFeature.EXPOSURE
             or code == AccountFeature.POS_DIRECTION
             or code == AccountFeature.POS_DURATION
-        ):
-            for k in range(assets):
-                size = row[Row.ASSETS + k * 4 + Asset.SIZE]
-                if code == AccountFeature.EXPOSURE:
-                    x = size / (start_cash * row[Row.LEVERAGE] + 0.01)
-                elif code == AccountFeature.POS_DIRECTION:
-                    x = float(np.sign(size))
-                else:
-                    x = abs(track[Track.DURATIONS + k])
-                out[at] = np.float32(x)
-                at += 1
-            continue
-        if code == AccountFeature.CASH:
-            x = _on_scale(row[Row.CASH], 99.0, high, start_cash)
-        elif code == AccountFeature.VALUE:
-            x = _on_scale(row[Row.VALUE], low, high, start_cash)
-        elif code == AccountFeature.DRAWDOWN:
-            x = track[Track.DRAWDOWN]
-        elif code == AccountFeature.REALIZED_PNL:
-            x = track[Track.PROFIT] / unit
-        elif code == AccountFeature.UNREALIZED_PNL:
-            x = (row[Row.VALUE] - track[Track.SETTLED]) / unit
-        elif code == AccountFeature.MIN_UNREALIZED_PNL:
-            x = (track[Track.LOWEST] - track[Track.SETTLED]) / unit
-        else:
-            x = (track[Track.HIGHEST] - track[Track.SETTLED]) / unit
-        out[at] = np.float32(x)
-        at += 1
+        )
+        for k in range(assets if per_asset else 1):
+            out[at] = np.float32(account_feature(code, k, row, track, params))
+            at += 1
 
 
 @helper

@@ -47,13 +47,15 @@ class Ledger:
         #: The strategy's trades, of the current run.
         self.trades: Any = None
 
-    def begin(self, broker: Any, strategy: Any, datas: Sequence[Any]) -> None:
-        """Start an episode: the row holds a fresh account."""
+    def clear(self, cash: float) -> None:
+        """Write a fresh account."""
         row = self.row
         for column in range(len(row)):
             row[column] = 0.0
-        row[_CASH] = broker.cash
-        row[_VALUE] = broker.cash
+        row[_CASH] = row[_VALUE] = cash
+
+    def begin(self, strategy: Any, datas: Sequence[Any]) -> None:
+        """Follow a run's trades, from a fresh account on."""
         self.trades = strategy._trades
         self.columns = {data: _ASSETS + number * _STRIDE for number, data in enumerate(datas)}
 

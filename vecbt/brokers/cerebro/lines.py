@@ -161,6 +161,6 @@ def _refuse(ago: int) -> NoReturn:
             "prenext() or next() on, not yet in set_datalines() or start()"
         )
     raise LookAheadError(
-        f"a line was read {-ago} bar(s) back, which is before the first bar of the feed: an indicator with a period of "
-        f"{-ago + 1} gives the strategy the warm-up it needs"
+        f"a line was read {-ago} bar(s) back, which is before the first bar of the feed: lookback = {-ago} in the "
+        f"strategy's class gives it the warm-up that it needs"
     )

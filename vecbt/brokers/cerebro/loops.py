@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecbt.arrays import IntArray
+from vecbt.arrays import FloatArray, IntArray
 from vecbt.kernels import block as b
 from vecbt.kernels._jit import kernel
 from vecbt.kernels.actions import instruct
@@ -18,9 +18,10 @@ from vecbt.kernels.episode import (
     write_closes,
     write_outputs,
 )
-from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, Row, Setting
+from vecbt.kernels.layout import Asset, Autoreset, Clock, Param, Phase, Row, Setting, Track
+from vecbt.kernels.observe import account_feature
 
-__all__ = ["begin_bar", "begin_step", "compile_loops", "end_bar", "open_episodes", "publish", "reopen"]
+__all__ = ["account_stat", "begin_bar", "begin_step", "compile_loops", "end_bar", "open_episodes", "publish", "reopen"]
 
 
 @kernel
@@ -147,11 +148,18 @@ def reopen(block: int, low: int, high: int) -> None:
             b.clock(block)[e, Clock.PHASE] = Phase.RESETTING
 
 
+@kernel
+def account_stat(code: int, asset: int, row: FloatArray, track: FloatArray, params: FloatArray) -> float:
+    """One of BTGym's statistics of an account; see `vecbt.kernels.observe.account_feature`."""
+    return account_feature(code, asset, row, track, params)  # type: ignore[no-any-return]
+
+
 def compile_loops() -> None:
     """Compile everything here, or load it from the cache; nothing is run."""
-    nothing, codes = b.Block(None), np.zeros(0, np.int64)
+    nothing, codes, numbers = b.Block(None), np.zeros(0, np.int64), np.ones(max(len(Track), len(Param), len(Row)) + 4)
     for loop in (open_episodes, begin_step, reopen):
         loop(nothing.address, 0, 0)
     begin_bar(nothing.address, 0, 0, True, False, codes)
     end_bar(nothing.address, 0, 0, codes, True, True)
     publish(nothing.address, 0, 0, False)
+    account_stat(0, 0, numbers, numbers, numbers)

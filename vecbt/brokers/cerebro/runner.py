@@ -11,6 +11,7 @@ from greenlet import getcurrent, greenlet
 
 from vecbt.brokers.cerebro.analyses import analyses_of
 from vecbt.brokers.cerebro.ledger import Ledger
+from vecbt.brokers.cerebro.stats import BrokerStats
 from vecbt.errors import StrategyError
 from vecbt.kernels.layout import Asset, Clock, Row, Track
 
@@ -30,6 +31,10 @@ class Account:
 
     def __init__(self, row: memoryview[float]) -> None:
         self._row = row
+
+    def copy(self, other: Account) -> None:
+        """Take over what another account holds."""
+        self._row[:] = other._row
 
     @property
     def cash(self) -> float:
@@ -72,6 +77,7 @@ class Episode:
         index: Index of the environment in the whole batch.
         account: The account at the current bar.
         previous: The account at the observation before.
+        broker_stats: BTGym's statistics of the account at the current bar.
         live: Whether the first observation has been reached; no orders before.
         outcome: Of the last episode that has ended here, the seconds that it took and the analyses of its analyzers.
     """
@@ -93,6 +99,7 @@ class Episode:
         self.ledger = Ledger(memoryview(arrays["rows"][index]))
         self.account = Account(self.ledger.row)
         self.previous = Account(memoryview(arrays["previous"][index]))
+        self.broker_stats = BrokerStats(arrays["rows"][index], arrays["track"][index], arrays["params"])
         self._clock: IntArray = arrays["clock"][index]
         self._track: FloatArray = arrays["track"][index]
         self._sizes: FloatArray = arrays["sizes"][index]
@@ -172,6 +179,8 @@ class Episode:
         self.finish_run()
         for feed, feed_columns in zip(self.feeds, columns, strict=True):
             feed.select(feed_columns, first, last)
+        self.ledger.clear(self.cerebro.broker.startingcash)
+        self.previous.copy(self.account)
         self.live = False
         self._random = None
         self._begun = time.perf_counter()
@@ -207,10 +216,10 @@ class Episode:
         if running is not None and not running.dead:
             running.throw()
 
-    def begin(self, broker: Any, strategy: Any) -> None:
+    def begin(self, strategy: Any) -> None:
         """Called by the strategy before its ``start()``."""
         self.strategy = strategy
-        self.ledger.begin(broker, strategy, self.feeds)
+        self.ledger.begin(strategy, self.feeds)
 
     def started(self, strategy: Any) -> None:
         """Called by the strategy after its ``start()``."""
