@@ -43,9 +43,12 @@ TABLE = {
         "fields": {"sections": [[0, 5], [5, 1]], "shapes": [1.0, 1.0, 2.5, 3.0], "lookback": 29, "bars": 0},
         "specs": dict.fromkeys(("trials", "starts", "rank"), SPEC),
     },
+    "clock": {"fields": {}, "specs": {"clock": [[2], "int64"]}},
 }
 INFO = {
     "ctrl": "_info",
+    "task": 3,
+    "pid": 1234,
     "name": "EURUSD",
     "bars": 100,
     "columns": ["open", "high", "low", "close", "volume"],
@@ -55,12 +58,34 @@ INFO = {
     "train_rows": [0, 80],
     "fingerprint": "00ff",
 }
+GET_DATA = {"ctrl": "_get_data", "kwargs": {"sample_type": 1, "seed": -5, "b_alpha": 2.5, "interval": [0, 5]}}
+SET_MESSAGE = {
+    "ctrl": "_set_broadcast_message",
+    "timestamp": -7,
+    "broadcast_message": {"text": "é", "list": [1, 2.5, None, True, {"nested": []}]},
+    "metadata": {"type": 1},
+}
+DATA = {
+    "ctrl": "_data",
+    "origin": "data_server",
+    "timestamp": 5,
+    "metadata": {"type": 0, "first_row": 3},
+    "specs": dict.fromkeys(("ohlc", "volume", "stamps"), SPEC),
+}
 ERROR = {"ctrl": "_error", "error": "ColumnError", "message": "no", "source": "a.csv", "row": 3, "column": None}
 GOOD: list[tuple[dict[str, Any], Vocabulary]] = [
     (GET_TABLE, REQUESTS),
-    ({"ctrl": "_get_info"}, REQUESTS),
-    ({"ctrl": "_stop"}, REQUESTS),
-    ({"ctrl": "_ready"}, REPLIES),
+    (GET_DATA, REQUESTS),
+    (SET_MESSAGE, REQUESTS),
+    ({"ctrl": "_reset_data", "kwargs": {}}, REQUESTS),
+    *(({"ctrl": kind}, REQUESTS) for kind in ("_wait_ready", "_get_info", "_get_global_time", "_stop")),
+    ({"ctrl": "_get_broadcast_message"}, REQUESTS),
+    ({"ctrl": "_ready", "server": "00ff"}, REPLIES),
+    ({"ctrl": "_not_ready"}, REPLIES),
+    ({"ctrl": "_done"}, REPLIES),
+    ({"ctrl": "_global_time", "timestamp": -1}, REPLIES),
+    ({"ctrl": "_broadcast_message", "timestamp": 1, "broadcast_message": {}}, REPLIES),
+    (DATA, REPLIES),
     (TABLE, REPLIES),
     (INFO, REPLIES),
     (ERROR, REPLIES),
@@ -86,7 +111,7 @@ def is_plain(value: Any) -> bool:
         return all(map(is_plain, value))
     if type(value) is int:
         return -(1 << 63) <= value < (1 << 63)
-    return value is None or type(value) is str or (type(value) is float and math.isfinite(value))
+    return value is None or type(value) in (str, bool) or (type(value) is float and math.isfinite(value))
 
 
 def try_both(data: bytes) -> None:
@@ -191,6 +216,8 @@ def test_fields_that_cannot_be(change: dict[str, Any]) -> None:
         ("trials", ("fields", "shapes"), [1.0, 1.0, 1.0, None]),
         ("trials", ("fields", "shapes"), [1, 1, 1, 1 << 63]),
         ("trials", ("fields", "shapes"), [1, 1, 1, 10**1000]),
+        ("clock", ("fields", "now"), 5),
+        ("clock", ("specs", "clock"), None),
     ],
 )
 def test_tables_that_cannot_be(name: str, path: tuple[str, ...], value: Any) -> None:
@@ -202,6 +229,44 @@ def test_tables_that_cannot_be(name: str, path: tuple[str, ...], value: Any) -> 
     place[last] = value
     with pytest.raises(MessageError, match=rf"^_table: {name} must be a mapping of fields, specs, got "):
         decode(to_bytes(message), REPLIES)
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value] if depth % 2 else {"x": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timestamp": 5.0},
+        {"timestamp": True},
+        {"timestamp": 1 << 63},
+        {"timestamp": None},
+        {"broadcast_message": None},
+        {"broadcast_message": "text"},
+        {"broadcast_message": []},
+        {"broadcast_message": {"x": 1 << 63}},
+        {"broadcast_message": {"x": [{"y": -(1 << 63) - 1}]}},
+        {"broadcast_message": {"x": nested(40)}},
+        {"broadcast_message": {"x": nested(41)}},
+        {"metadata": []},
+        {"metadata": {"x": 10**40}},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_broadcasts_that_cannot_be(change: dict[str, Any]) -> None:
+    (name,) = change
+    with pytest.raises(MessageError, match=rf"^_set_broadcast_message: {name} must be "):
+        decode(to_bytes(SET_MESSAGE | change), REQUESTS)
+
+
+def test_what_a_broadcast_may_hold() -> None:
+    for message in ({}, {"": ""}, {"x": nested(30)}, {"x": [1e300, -(1 << 63)]}):
+        given = SET_MESSAGE | {"broadcast_message": message, "metadata": None}
+        assert decode(encode(given, REQUESTS), REQUESTS) == given
 
 
 def to_bytes(value: Any) -> bytes:

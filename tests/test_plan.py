@@ -13,6 +13,7 @@ import vecbt
 from tests.envs import MARKET
 from vecbt.config import ACCOUNT_FEATURES, Commission, EnvConfig
 from vecbt.data.bars import Bars
+from vecbt.data.clock import GlobalTime
 from vecbt.data.domain import RandomDomain
 from vecbt.data.features import compile_features
 from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumns
@@ -59,7 +60,8 @@ def table_of_assets(config: EnvConfig, names: tuple[str, ...]) -> DataTable:
     arena.arrays["stamps"][:] = BARS.timestamps
     features = FeatureColumns.of(compile_features(config.features, BARS), None, (0, count))
     trials = TrialColumns.of(RandomDomain(BARS).trials(config.window - 1, 20), config.window - 1, 20)
-    return DataTable(BarColumns(arena, names, ((),) * assets, BARS.interval, ""), features, trials)
+    bars = BarColumns(arena, names, ((),) * assets, BARS.interval, "")
+    return DataTable(bars, features, trials, GlobalTime.starting_at(0))
 
 
 def constant(price: float, rows: int = 60) -> Bars:

@@ -13,6 +13,7 @@ from vecbt.config import ENGINES, EnvConfig
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.dataserver import DataFeedServer
 from vecbt.errors import ConfigError, UnknownNameError
+from vecbt.feed.client import DataFeedClient
 from vecbt.kernels.layout import Autoreset
 from vecbt.plan import make_plan
 from vecbt.shm.options import WorkerOptions
@@ -27,7 +28,7 @@ class _CerebroRunner:
     fresh = False
     sets: tuple[OutputSet, ...] = ()
 
-    def __init__(self, pool: WorkerPool, source: DataStore | DataFeedServer, owned: bool) -> None:
+    def __init__(self, pool: WorkerPool, source: DataStore | DataFeedClient, owned: bool) -> None:
         self._pool, self.source, self._owned = pool, source, owned
         self.settle = pool.settle
         self._deaths = 0
@@ -123,7 +124,7 @@ def _request(config: EnvConfig) -> TableRequest:
 
 
 def _open_compiled(config: EnvConfig, data: Any, num_envs: int, threads: int | None, autoreset: Autoreset) -> Batch:
-    source = data if isinstance(data, DataFeedServer) else DataStore(data)
+    source = data if isinstance(data, DataFeedClient) else DataStore(data)
     plan = make_plan(config, source.table(_request(config)), autoreset)
     from vecbt.brokers.compiled.runner import CompiledRunner
 
@@ -131,18 +132,18 @@ def _open_compiled(config: EnvConfig, data: Any, num_envs: int, threads: int | N
     return Batch(plan, num_envs, runner, runner.arrays)
 
 
-def _open_source(data: Any, workers: WorkerOptions) -> tuple[DataStore | DataFeedServer, bool]:
+def _open_source(data: Any, workers: WorkerOptions) -> tuple[DataStore | DataFeedClient, bool]:
     """Who answers for the data, and whether the batch has to stop it."""
-    if isinstance(data, DataFeedServer):
+    if isinstance(data, DataFeedClient):
         return data, False
     if workers.processes == 0:
         return DataStore(data), True
-    return DataFeedServer(data, context=workers.context).start(), True
+    return DataFeedServer(data, context=workers.context).start(listen=False), True
 
 
 def _open_cerebro(
     config: EnvConfig,
-    source: DataStore | DataFeedServer,
+    source: DataStore | DataFeedClient,
     owned: bool,
     num_envs: int,
     autoreset: Autoreset,

@@ -84,10 +84,23 @@ def _record(**fields: Field) -> Field:
     return Field(f"a mapping of {', '.join(fields)}", accepts)
 
 
+def _is_plain(value: Any, depth: int = 32) -> bool:
+    """Whether a value is made of JSON's types, of numbers of 64 bits, and is not nested too deeply."""
+    if isinstance(value, dict):
+        return depth > 0 and all(isinstance(key, str) and _is_plain(item, depth - 1) for key, item in value.items())
+    if isinstance(value, list):
+        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
+    return (
+        value is None or isinstance(value, str | bool | float) or (type(value) is int and -(1 << 63) <= value < 1 << 63)
+    )
+
+
 _NULL = Field("null", lambda value: value is None)
 _TEXT = Field("a string", lambda value: isinstance(value, str))
 _TEXTS = _list(_TEXT)
 _NUMBER = Field("a number", lambda value: type(value) is float or (type(value) is int and abs(value) < 1 << 63))
+_TIME = _whole(-(1 << 63))
+_OBJECT = Field("an object, of numbers of 64 bits", lambda value: isinstance(value, dict) and _is_plain(value))
 _SHAPE, _DTYPE = _list(_whole()), _one_of("float64", "float32", "int64")
 _SPEC = Field(
     "a shape and a dtype",
@@ -101,6 +114,7 @@ def _part(*arrays: str, **fields: Field) -> Field:
 
 
 REQUESTS: Vocabulary = {
+    "_wait_ready": {},
     "_get_table": {
         "features": _TEXTS,
         "normalize": _one_of(None, "train", "window"),
@@ -109,13 +123,32 @@ REQUESTS: Vocabulary = {
         "steps": _either(_whole(1), _one_of(None, "auto")),
         "skip": _whole(1),
     },
+    "_get_data": {"kwargs": _OBJECT},
     "_get_info": {},
+    "_reset_data": {"kwargs": _OBJECT},
+    "_get_global_time": {},
+    "_set_broadcast_message": {
+        "timestamp": _TIME,
+        "broadcast_message": _OBJECT,
+        "metadata": _either(_OBJECT, _NULL),
+    },
+    "_get_broadcast_message": {},
     "_stop": {},
 }
-"""What a client may say."""
+"""What a client may say. To ``_wait_ready`` there is an answer when the data are ready, to everything else at once."""
 
 REPLIES: Vocabulary = {
-    "_ready": {},
+    "_ready": {"server": _TEXT},
+    "_not_ready": {},
+    "_done": {},
+    "_global_time": {"timestamp": _TIME},
+    "_broadcast_message": {"timestamp": _TIME, "broadcast_message": _OBJECT},
+    "_data": {
+        "origin": _one_of("data_server"),
+        "timestamp": _TIME,
+        "metadata": _OBJECT,
+        "specs": _record(ohlc=_SPEC, volume=_SPEC, stamps=_SPEC),
+    },
     "_table": {
         "bars": _part(
             *("ohlc", "volume", "lines", "stamps", "times"),
@@ -132,14 +165,17 @@ REPLIES: Vocabulary = {
             lookback=_whole(),
             bars=_whole(),
         ),
+        "clock": _part("clock"),
     },
     "_info": {
+        "task": _whole(),
+        "pid": _whole(),
         "name": _TEXT,
         "bars": _whole(),
         "columns": _TEXTS,
         "interval": _whole(),
-        "first_time": _whole(-(1 << 63)),
-        "last_time": _whole(-(1 << 63)),
+        "first_time": _TIME,
+        "last_time": _TIME,
         "train_rows": _list(_whole(), 2),
         "fingerprint": _TEXT,
     },
@@ -151,7 +187,11 @@ REPLIES: Vocabulary = {
         "column": _either(_TEXT, _NULL),
     },
 }
-"""What the server may answer. After ``_table`` come three file descriptors, those of its parts in order."""
+"""What the server may answer.
+
+After ``_table`` come the file descriptors of its parts in order, after ``_data`` that of the trial's arrays; each of
+them behind a byte.
+"""
 
 
 def encode(message: Mapping[str, Any], known: Vocabulary) -> bytes:
@@ -191,7 +231,7 @@ def decode(data: bytes, known: Vocabulary) -> dict[str, Any]:
         >>> decode(b'{"ctrl": "_end"}', REQUESTS)
         Traceback (most recent call last):
         ...
-        vecbt.errors.MessageError: unknown ctrl '_end': Known: _get_info, _get_table, _stop
+        vecbt.errors.MessageError: unknown ctrl '_end': Known: _get_broadcast_message, _get_data, ...
     """
     if len(data) > LIMIT:
         raise MessageError(f"expected a message of at most {LIMIT:,} bytes, got {len(data):,}")

@@ -23,6 +23,7 @@ from tests.envs import MARKET, make, rollout
 from tests.faults.processes import BOUND, is_alive, needs_proc, wait_until
 from vecbt.data.store import DataStore
 from vecbt.errors import ClosedError, ColumnError, MessageError, SharedMemoryError, WorkerDiedError, WorkerTimeoutError
+from vecbt.feed.sampler import WHOLE
 from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode
 
 KILLED = r"the data server \(process \d+\) was ended by SIGKILL \(exit code -9\)"
@@ -124,7 +125,7 @@ INFO = encode({"ctrl": "_get_info"}, REQUESTS)
 
 def converse(server: vecbt.DataFeedServer, data: bytes) -> dict[str, Any]:
     """Send bytes as they are; the reply."""
-    pipe = server._open_pipe()
+    pipe = server._open()
     pipe.send_bytes(data)
     assert pipe.poll(BOUND)
     return decode(pipe.recv_bytes(), REPLIES)
@@ -171,9 +172,9 @@ def test_requests_that_cannot_be_met_do_not_end_it(server: vecbt.DataFeedServer)
 
 
 def test_a_reply_that_is_none_of_the_expected(server: vecbt.DataFeedServer) -> None:
-    server._open_pipe().send_bytes(INFO)
-    with pytest.raises(MessageError, match="expected _table from the data server, got _info"):
-        server.table(vecbt.dataserver._WHOLE)
+    server._open().send_bytes(INFO)
+    with pytest.raises(MessageError, match=r"expected _table from the data server .*, got _info"):
+        server.table(WHOLE)
 
 
 def test_an_error_in_the_data_comes_as_it_is(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_tables_that_cannot_be_mapped(server: vecbt.DataFeedServer, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(mmap, "mmap", refuse)
         with pytest.raises(SharedMemoryError, match=os.strerror(errno.ENOMEM)):
-            server.table(vecbt.dataserver._WHOLE)
+            server.table(WHOLE)
     assert len(os.listdir("/proc/self/fd")) == before
     assert len(server.get_data() or ()) == 3_000
 
@@ -210,7 +211,7 @@ def test_nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
             make(2, data=server, features=("closs",))
 
     # What has been compiled comes from a cache on disk, which is pickled: all of it has to be in this process before.
-    DataStore(MARKET).table(vecbt.dataserver._WHOLE)
+    DataStore(MARKET).table(WHOLE)
     with vecbt.DataFeedServer(MARKET, context="fork") as server:
         server.wait_ready()
         session(server)

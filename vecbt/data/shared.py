@@ -11,6 +11,7 @@ import numpy as np
 from vecbt.arrays import AnyArray, FloatArray
 from vecbt.data.bars import Bars
 from vecbt.data.checks import OHLC
+from vecbt.data.clock import GlobalTime
 from vecbt.errors import FeatureError
 from vecbt.kernels.dates import date_numbers
 from vecbt.shm.arena import Arena, ArraySpec
@@ -191,6 +192,7 @@ class DataTable:
     bars: BarColumns
     features: FeatureColumns
     trials: TrialColumns
+    clock: GlobalTime
 
     @property
     def arrays(self) -> Mapping[str, AnyArray]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecbt.data.clock import GlobalTime
 from vecbt.data.domain import Domain, RandomDomain
 from vecbt.data.features import FeatureTable, compile_features
 from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumns
@@ -53,12 +54,16 @@ class DataStore:
 
     Args:
         data: A `Domain`, or anything that `vecbt.data.align.read_data` reads.
+
+    Attributes:
+        clock: Global time.
     """
 
     def __init__(self, data: Any) -> None:
         self.domain: Domain = data if isinstance(data, Domain) else RandomDomain(data)
         self.bars = self.domain.bars
         self._bar_columns = BarColumns.of(self.bars)
+        self.clock = GlobalTime.starting_at(int(self.bars.timestamps[0]))
         # Environments that ask for the same share the memory.
         self._features = functools.lru_cache(maxsize=None)(self._make_features)
         self._trials = functools.lru_cache(maxsize=None)(self._make_trials)
@@ -79,7 +84,7 @@ class DataStore:
         columns, first_valid = self._features(request.features if request.window else (), request.normalize)
         lookback = max(first_valid + request.window - 1, request.warmup - 1, 0)
         bars = self._episode_bars(request, lookback)
-        return DataTable(self._bar_columns, columns, self._trials(lookback, bars))
+        return DataTable(self._bar_columns, columns, self._trials(lookback, bars), self.clock)
 
     def info(self) -> dict[str, Any]:
         """Facts about the data, as plain numbers and strings."""
@@ -94,6 +99,10 @@ class DataStore:
             "train_rows": list(self.domain.train_rows),
             "fingerprint": bars.fingerprint(),
         }
+
+    def restart(self, moment: int | None = None) -> None:
+        """Set global time to a moment, in UTC nanoseconds; by default to that of the first bar."""
+        self.clock.restart(int(self.bars.timestamps[0]) if moment is None else moment)
 
     def stop(self) -> None:
         """Nothing to stop: the counterpart of a data server's, for callers that have either."""

@@ -91,8 +91,12 @@ def _without_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def behave_as_child() -> None:
-    """Set up the calling process as a child: no interrupts, one thread, and no life after the parent."""
+def behave_as_child(last_act: Callable[[], None] = lambda: None) -> None:
+    """Set up the calling process as a child: no interrupts, one thread, and no life after the parent.
+
+    Args:
+        last_act: Called, in another thread, before this process ends because its parent has.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked child has inherited the parent's handler
     for variable in _THREAD_VARIABLES:
@@ -100,10 +104,10 @@ def behave_as_child() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)  # for those that are loaded
-    threading.Thread(target=_watch_parent, name="vecbt-watchdog", daemon=True).start()
+    threading.Thread(target=_watch_parent, args=[last_act], name="vecbt-watchdog", daemon=True).start()
 
 
-def _watch_parent() -> None:
+def _watch_parent(last_act: Callable[[], None]) -> None:
     """End this process when the parent ends, however that happens."""
     parent = multiprocessing.parent_process()
     if parent is None or parent.pid is None:
@@ -114,11 +118,15 @@ def _watch_parent() -> None:
         try:
             watched.append(os.pidfd_open(parent.pid))
         except ProcessLookupError:
-            os._exit(1)
+            watched = []
         except OSError:
             pass  # not to be had here (an old kernel, a sandbox): the sentinel alone then
-    connection.wait(watched)
-    os._exit(1)
+    try:
+        if watched:
+            connection.wait(watched)
+        last_act()
+    finally:
+        os._exit(1)
 
 
 def describe_exit(code: int | None) -> str:
