@@ -4,12 +4,16 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
+import backtrader as bt
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.kernels.indicator_cases import CASES, Prices, price_series
+from vecbt.data.align import align_bars
+from vecbt.data.aligned import AlignedBars
+from vecbt.data.bars import Bars
 from vecbt.data.features import compile_features
 from vecbt.data.functions import FUNCTIONS
 from vecbt.errors import FeatureError, UnknownNameError
@@ -293,3 +297,177 @@ def test_no_row_depends_on_later_ones(row: int, seed: int) -> None:
     np.testing.assert_array_equal(bits(changed), bits(now))
     cut = compile_features(expressions, WALK.rows(0, row + 1)).values
     np.testing.assert_array_equal(bits(cut), bits(now))
+
+
+MINUTE = 60_000_000_000
+
+
+def aligned(count: int = 400, every: int = 60, seed: int = 0) -> AlignedBars:
+    """Two assets of minutes, beside them bars of an hour of which the first three end before the minutes begin."""
+    stamps = MINUTE * np.arange(1 + 3 * every, 1 + 3 * every + count)
+    hours = MINUTE * every * np.arange(1, 4 + count // every)
+    streams = {"A": stamps, "B": stamps, "HOUR": hours}
+    return align_bars({name: walk(at, seed + i) for i, (name, at) in enumerate(streams.items())}, asof=["HOUR"])
+
+
+def walk(stamps: Any, seed: int) -> Bars:
+    random = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, len(stamps))))
+    open_ = close * np.exp(random.normal(0.0, 0.005, len(stamps)))
+    spread = np.exp(np.abs(random.normal(0.0, 0.005, len(stamps))))
+    volume = np.floor(random.uniform(1.0, 99.0, len(stamps)))
+    top, bottom = np.maximum(open_, close), np.minimum(open_, close)
+    return Bars.from_arrays(stamps, open_, top * spread, bottom / spread, close, volume)
+
+
+class TestStreams:
+    BARS = aligned()
+
+    def test_columns_of_each_asset(self) -> None:
+        table = compile_features(["close", "sma(3)", "B.volume", "HOUR.close"], self.BARS)
+        assert table.names == ("A.close", "B.close", "A.sma(3)", "B.sma(3)", "B.volume", "HOUR.close")
+        assert table.price_of == (0, 1, 0, 1, -1, -1)
+        assert table.first_valid == 2
+        for i, name in enumerate(table.names):
+            if "sma" not in name:
+                np.testing.assert_array_equal(table.values[:, i], self.BARS.column(name))
+
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.expression)
+    def test_each_asset_has_what_it_would_have_alone(self, case: Any) -> None:
+        table = compile_features([case.expression], self.BARS)
+        alone = [compile_features([case.expression], self.BARS.by_asset[name]) for name in ("A", "B")]
+        np.testing.assert_array_equal(table.values, np.concatenate([one.values for one in alone], axis=1))
+        assert table.first_valid == alone[0].first_valid
+        assert table.price_of == tuple(k if x == 0 else -1 for k, one in enumerate(alone) for x in one.price_of)
+
+    @pytest.mark.parametrize(
+        ("text", "asset"),
+        [
+            ("A.close - A.open", 0),
+            ("B.close - B.open", 1),
+            ("A.close - B.close", -1),
+            ("2 * B.close", 1),
+            ("B.sma(3) / 2", 1),
+            ("A.close / B.close", -1),
+            ("A.close * B.close", -1),
+            ("A.close + HOUR.close", -1),
+            ("HOUR.close * 2", -1),
+            ("HOUR.atr(2)", -1),
+            ("sma(B.close - B.lag(close, 1), 4)", 1),
+            ("B.atr(4)", 1),
+        ],
+    )
+    def test_the_asset_whose_price_it_is(self, text: str, asset: int) -> None:
+        assert compile_features([text], self.BARS).price_of == (asset,)
+
+    def test_arithmetic_on_several_streams(self) -> None:
+        a, b, hour = (self.BARS.column(f"{name}.close") for name in ("A", "B", "HOUR"))
+        table = compile_features(["A.close / B.close", "close - HOUR.close", "HOUR.close / HOUR.open"], self.BARS)
+        expected = [a / b, a - hour, b - hour, hour / self.BARS.column("HOUR.open")]
+        np.testing.assert_array_equal(table.values, np.stack(expected, axis=1))
+
+    def test_functions_of_what_mixes_streams_count_rows(self) -> None:
+        table = compile_features(["sma(A.close - HOUR.close, 3)"], self.BARS)
+        difference = bars((self.BARS.column("A.close") - self.BARS.column("HOUR.close")).tolist())
+        np.testing.assert_array_equal(table.values, compile_features(["sma(3)"], difference).values)
+
+    def test_functions_of_a_joined_stream_count_its_own_bars(self) -> None:
+        own = self.BARS.joined["HOUR"]
+        texts = ["sma(2)", "atr(3)", "sma(close / open, 4) - 1", "macd(2, 3, 2).histo"]
+        table = compile_features([f"HOUR.{text}" for text in texts], self.BARS)
+        known = self.BARS.known("HOUR")
+        expected = compile_features(texts, own).values[known]
+        np.testing.assert_array_equal(table.values, expected)
+        assert table.first_valid == np.argmax(np.isfinite(expected).all(axis=1)) == 59  # the fourth hour
+
+    def test_a_value_that_comes_too_late(self) -> None:
+        with pytest.raises(FeatureError, match=r"'HOUR.sma\(10\)': HOUR.sma\(10\) has its first value after 10 rows"):
+            compile_features(["HOUR.sma(10)"], self.BARS)
+
+    def test_messages_name_the_stream_and_its_row(self) -> None:
+        stamps = MINUTE * np.arange(1, 5)
+        ones = np.ones(4)
+        flat = Bars.from_arrays(stamps, ones, ones, ones, ones)
+        data = align_bars({"A": walk(stamps, 1), "FLAT": flat, "SLOW": flat}, asof=["SLOW"])
+        with pytest.raises(FeatureError, match=r"division by zero in row 1 of SLOW, where diff\(SLOW.close,1\) is 0"):
+            compile_features(["1 / SLOW.diff(close)"], data)
+        with pytest.raises(FeatureError, match=r"in row 1 of A, FLAT, where diff\(FLAT.close,1\) is 0"):
+            compile_features(["1 / FLAT.diff(close)"], data)
+        with pytest.raises(FeatureError, match=r"FLAT.williams_r\(2\) is nan in row 1 of A, FLAT"):
+            compile_features(["A.williams_r(2)", "FLAT.williams_r(2)"], data)
+        with pytest.raises(FeatureError, match=r"column 'A\.close' is there already, from 'close': remove one"):
+            compile_features(["close", "A.close"], data)
+
+    def test_a_late_extra_of_a_joined_stream_is_warm_up(self) -> None:
+        stamps = MINUTE * np.arange(1, 7)
+        late = [NAN, NAN, 3.0]
+        slow = Bars.from_arrays(MINUTE * np.array([1, 3, 5]), *(np.ones(3),) * 4, extras={"late": late})
+        data = align_bars({"A": walk(stamps, 1), "SLOW": slow}, asof=["SLOW"])
+        table = compile_features(["SLOW.late", "A.close * SLOW.late"], data)
+        assert table.values[:, 0].tolist()[4:] == [3.0, 3.0]
+        assert table.first_valid == 4
+        with pytest.raises(FeatureError, match=r"column SLOW\.late of SLOW has no value at all"):
+            compile_features(["SLOW.late"], data.rows(0, 4))
+
+
+class Averages(bt.Strategy):
+    """Notes what Backtrader's own indicators on data of two time frames show at each bar of the quicker."""
+
+    def __init__(self) -> None:
+        self.lines_seen: dict[int, tuple[float, ...]] = {}
+        slow = self.data1
+        self.indicators = [
+            bt.indicators.SMA(slow.close, period=2),
+            bt.indicators.EMA(slow.close, period=3),
+            bt.indicators.ATR(slow, period=2),
+            bt.indicators.RSI_Safe(slow.close, period=2),
+        ]
+
+    def next(self) -> None:
+        self.lines_seen[len(self.data0) - 1] = (self.data1.close[0], *(line[0] for line in self.indicators))
+
+
+def test_joined_streams_are_backtraders_time_frames() -> None:
+    data = aligned(count=500)
+    cerebro = bt.Cerebro(stdstats=False, runonce=False)
+    for name in ("A", "HOUR"):
+        frame = data.streams[name].to_frame().tz_localize(None)
+        cerebro.adddata(bt.feeds.PandasData(dataname=frame, name=name, timeframe=bt.TimeFrame.Minutes))
+    cerebro.addstrategy(Averages)
+    seen = cerebro.run()[0].lines_seen
+    names = ["HOUR.close", "HOUR.sma(2)", "HOUR.ema(3)", "HOUR.atr(2)", "HOUR.rsi(2)"]
+    table = compile_features(names, data)
+    rows = np.array(sorted(seen))
+    assert len(rows) > 400
+    np.testing.assert_array_equal(table.values[rows], np.array([seen[row] for row in rows]))
+
+
+@given(row=st.integers(0, 398), every=st.integers(1, 90), seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=40)
+def test_no_row_depends_on_what_is_known_later(row: int, every: int, seed: int) -> None:
+    expressions = [
+        *(
+            "close",
+            "A.close / B.close",
+            "HOUR.close",
+            "HOUR.volume",
+            "HOUR.sma(2)",
+            "HOUR.rsi(2)",
+            "close / HOUR.ema(2)",
+        ),
+        *("sma(close - HOUR.close, 2)", "HOUR.macd(1, 2, 1)", "HOUR.atr(1) / A.atr(2)", "HOUR.lag(close, 1)"),
+    ]
+    data = aligned(every=every)
+    known_at = data.timestamps[row]
+    other = {}
+    for i, (name, part) in enumerate(data.streams.items()):
+        own = walk(part.timestamps, seed % 1000 + 7 * i)
+        later = part.timestamps > known_at  # by the time at which a bar is known
+        columns = {c: np.where(later, own.column(c), part.column(c)) for c in part.columns}
+        other[name] = Bars.from_arrays(part.timestamps, **columns)
+    changed = align_bars(other, asof=["HOUR"])
+    now, then = compile_features(expressions, data), compile_features(expressions, changed)
+    np.testing.assert_array_equal(bits(then.values[: row + 1]), bits(now.values[: row + 1]))
+    assert not np.array_equal(bits(then.values[row + 1 :]), bits(now.values[row + 1 :]))
+    for name in data.columns:
+        assert changed.column(name)[: row + 1].tolist() == data.column(name)[: row + 1].tolist()

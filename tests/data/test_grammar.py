@@ -270,3 +270,75 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         return
     for tree in found:
         assert parse(str(tree), COLUMNS) == (tree,)
+
+
+STREAMS = {"EURUSD": COLUMNS, "USDJPY": COLUMNS[:-1], "DAILY": COLUMNS[:-1]}
+ASSETS = ("EURUSD", "USDJPY")
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("close", ["EURUSD.close", "USDJPY.close"]),
+        ("EURUSD.close", ["EURUSD.close"]),
+        ("USDJPY.spread - 1", None),
+        ("EURUSD.spread", ["EURUSD.spread"]),
+        ("sma(20)", ["EURUSD.sma(20)", "USDJPY.sma(20)"]),
+        ("USDJPY.sma(20)", ["USDJPY.sma(20)"]),
+        ("USDJPY.sma", ["USDJPY.sma(30)"]),
+        ("USDJPY.sma(close, 20)", ["USDJPY.sma(20)"]),
+        ("sma(USDJPY.close, 20)", ["USDJPY.sma(20)"]),
+        ("sma(USDJPY.volume, 20)", ["sma(USDJPY.volume,20)"]),
+        ("USDJPY.sma(volume, 20)", ["sma(USDJPY.volume,20)"]),
+        ("DAILY.sma(EURUSD.close - close, 20)", ["sma(EURUSD.close-DAILY.close,20)"]),
+        ("DAILY.atr(5) / close", ["DAILY.atr(5)/EURUSD.close", "DAILY.atr(5)/USDJPY.close"]),
+        ("EURUSD.close / USDJPY.close", ["EURUSD.close/USDJPY.close"]),
+        ("close / EURUSD.close", ["EURUSD.close/EURUSD.close", "USDJPY.close/EURUSD.close"]),
+        ("DAILY.macd.signal", ["DAILY.macd(12,26,9).signal"]),
+        ("DAILY.macd(2, 3, 4).histo", ["DAILY.macd(2,3,4).histo"]),
+        ("lag(DAILY.close, 1)", ["lag(DAILY.close,1)"]),
+        ("DAILY.lag(close, 1)", ["lag(DAILY.close,1)"]),
+        ("-DAILY.close", ["-DAILY.close"]),
+        (
+            "macd",
+            [
+                "EURUSD.macd(12,26,9).macd",
+                "EURUSD.macd(12,26,9).signal",
+                "USDJPY.macd(12,26,9).macd",
+                "USDJPY.macd(12,26,9).signal",
+            ],
+        ),
+        ("DAILY.bollinger(4)", [f"DAILY.bollinger(4,2).{line}" for line in ("mid", "top", "bot")]),
+    ],
+)
+def test_expressions_of_several_streams(text: str, canonical: list[str] | None) -> None:
+    if canonical is None:
+        with pytest.raises(FeatureError, match=r"USDJPY has no column spread: write EURUSD\.spread"):
+            parse(text, STREAMS, ASSETS)
+        return
+    trees = parse(text, STREAMS, ASSETS)
+    assert [str(tree) for tree in trees] == canonical
+    assert [tree for name in canonical for tree in parse(name, STREAMS, ASSETS)] == list(trees)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("spread", FeatureError, r"USDJPY has no column spread: write EURUSD\.spread"),
+        ("EURUSD", FeatureError, r"EURUSD is a stream: say which column of it, or function, such as EURUSD\.close"),
+        ("sma(EURUSD, 3)", FeatureError, "EURUSD is a stream"),
+        ("EURUSD(3)", FeatureError, "EURUSD is a stream"),
+        ("EURUSD.DAILY", FeatureError, "DAILY is a stream"),
+        ("EURUSD.clsoe", UnknownNameError, "unknown name in feature 'EURUSD.clsoe': 'clsoe': did you mean 'close'"),
+        ("EURUSX.close", UnknownNameError, "'EURUSX': did you mean 'EURUSD'"),
+        ("EURUSD.close.open", FeatureError, r"'EURUSD\.close\.open' is no part of an expression"),
+        ("EURUSD.close(3)", FeatureError, "close is a column, no function"),
+        ("EURUSD.sma(0)", FeatureError, "period of sma must be a whole number"),
+        ("EURUSD.lag(1)", FeatureError, "lag needs a column or an expression"),
+        ("EURUSD.macd(3).sma", FeatureError, r"EURUSD\.macd\(3,26,9\) has no line 'sma'"),
+        ("EURUSD.(close)", FeatureError, "not an expression"),
+    ],
+)
+def test_what_is_refused_of_several_streams(text: str, error: type[VecbtError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        parse(text, STREAMS, ASSETS)

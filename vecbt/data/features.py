@@ -241,10 +241,7 @@ class _Evaluator:
         if x.clock not in self.rows_known:
             self.rows_known[x.clock] = cast("AlignedBars", self.bars).known(x.clock)
         known = self.rows_known[x.clock]
-        first = int(np.searchsorted(known, x.first))
-        if first == len(known):
-            raise FeatureError(f"no row of {self.bars.name} knows a value of {x.clock}: its first comes too late")
-        return _Series(x.values[known], first, "", -1)
+        return _Series(x.values[known], int(np.searchsorted(known, x.first)), "", -1)
 
     def call(self, tree: Call) -> tuple[_Series, ...]:
         """A function."""

@@ -165,11 +165,10 @@ class _Parser:
             return FUNCTIONS[name]
         if name in self.streams:
             raise FeatureError(f"{name} is a stream: say which column of it, or function, such as {name}.close")
-        has = [stream for stream, columns in self.streams.items() if name in columns and stream != self.stream]
-        if has:
-            raise FeatureError(f"{self.stream} has no column {name}: write {' or '.join(f'{s}.{name}' for s in has)}")
         if name in self.columns:
             raise FeatureError(f"{name} is a column, no function; its value n rows earlier is lag({name}, n)")
+        if has := [stream for stream, columns in self.streams.items() if name in columns]:
+            raise FeatureError(f"{self.stream} has no column {name}: write {' or '.join(f'{s}.{name}' for s in has)}")
         what = "feature" if name == self.text else f"name in feature {self.text!r}:"
         known = {*self.columns, *FUNCTIONS, *filter(None, self.streams)}
         if name.lower() in known:
