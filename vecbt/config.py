@@ -118,7 +118,8 @@ class EnvConfig:
     Attributes:
         window: Bars of an observation; 0 shows account features alone.
         features: Columns of the window: columns of the data, or expressions such as ``"log_return"``, ``"sma(20)"``,
-            ``"close / sma(200) - 1"``, ``"rsi(14)"``; computed once over the data set, from past rows alone.
+            ``"close / sma(200) - 1"``, ``"rsi(14)"``; computed once over the data set, from past rows alone. Of several
+            assets each stands for one column per asset, unless it names them: ``"EURUSD.close / USDJPY.close"``.
         normalize: None; ``"window"``: columns in price units become ``x / c - 1`` with c the window's last close, all
             others lose their mean and are divided by their deviation over the window; ``"train"``: every column loses
             its mean and is divided by its deviation over the training rows.

@@ -37,7 +37,8 @@ def make_vec(
     """Make a batch of trading environments.
 
     Args:
-        data: A path (CSV, HistData ASCII, Yahoo, ``.gz``, Parquet), a DataFrame, `vecbt.data.Bars`, a
+        data: A path (CSV, HistData ASCII, Yahoo, ``.gz``, Parquet), a DataFrame, `vecbt.data.Bars`, a mapping of such
+            by asset (the bars that all assets have are traded; `vecbt.data.align_bars` does more), a
             `vecbt.data.Domain` with rules for trials and a test period, or a running `vecbt.DataFeedServer` that is
             shared with other batches.
         num_envs: Environments.

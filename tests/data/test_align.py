@@ -127,7 +127,7 @@ class TestJoined:
 
     def test_a_stream_without_a_bar_for_long_is_said_to_be_old(self) -> None:
         bars = align_bars({"FAST": MINUTES, "SLOW": bars_at([1, 2, 3])}, asof=["SLOW"])
-        assert "at most 237 min before a row" in bars.notes[0]
+        assert "at most 3 h 57 min before a row" in bars.notes[0]
 
     def test_starts_are_moved_before_they_are_joined(self) -> None:
         days = pd.DataFrame(

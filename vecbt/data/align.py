@@ -14,7 +14,7 @@ from vecbt.data.aligned import AlignedBars, last_known
 from vecbt.data.bars import CORE, Bars
 from vecbt.data.functions import FUNCTIONS
 from vecbt.data.reading.read import read_bars
-from vecbt.data.timeline import format_interval, format_stamp
+from vecbt.data.timeline import format_duration, format_interval, format_stamp
 from vecbt.errors import ConfigError, TimestampError, UnknownNameError
 
 __all__ = ["align_bars", "read_data"]
@@ -226,7 +226,7 @@ def _join(
         known = last_known(bars.timestamps, stamps)
         oldest = int((stamps - bars.timestamps[known]).max())
         notes.append(
-            f"{name}: joined as of the time at which a bar is known, at most {format_interval(oldest)} before a row."
+            f"{name}: joined as of the time at which a bar is known, at most {format_duration(oldest)} before a row."
         )
         for column in bars.columns:
             if f"{name}_{column}" in first.extras:

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from vecbt.arrays import IntArray
 
-__all__ = ["SECOND", "format_interval", "format_stamp", "usual_interval"]
+__all__ = ["SECOND", "format_duration", "format_interval", "format_stamp", "usual_interval"]
 
 SECOND = 1_000_000_000
 _UNITS = (("d", 86_400 * SECOND), ("h", 3_600 * SECOND), ("min", 60 * SECOND), ("s", SECOND))
@@ -37,6 +37,21 @@ def format_interval(interval: int) -> str:
         if interval % length == 0:
             return f"{interval // length} {unit}"
     return f"{interval / SECOND:g} s"
+
+
+def format_duration(duration: int) -> str:
+    """A duration in nanoseconds as people write it, in whole seconds.
+
+    Example:
+        >>> format_duration((2 * 86_400 + 59 * 60) * SECOND), format_duration(0)
+        ('2 d 59 min', '0 s')
+    """
+    parts = []
+    for unit, length in _UNITS:
+        count, duration = divmod(duration, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"
 
 
 def usual_interval(timestamps: IntArray) -> int:
