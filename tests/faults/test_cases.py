@@ -10,9 +10,13 @@ from tests.faults.cases import CASES, Case
 from tests.faults.processes import needs_proc
 from tests.faults.scenario import play, warm_up
 
-# The start method changes how a process begins and not how it ends: of the others, one fault at two moments.
+# A few seconds each: every day one fault at all moments and all faults at one. The start method changes how a process
+# begins and not how it ends: of the others, one fault at two moments.
 EVERY_DAY = [
-    case for case in CASES if case.method == "forkserver" or (case.fault == "kill" and case.moment in ("start", "step"))
+    case
+    for case in CASES
+    if (case.method == "forkserver" and (case.fault == "kill" or case.moment == "step"))
+    or (case.fault == "kill" and case.moment in ("start", "step"))
 ]
 
 pytestmark = [needs_proc, pytest.mark.filterwarnings("ignore:.*:UserWarning")]  # what Gymnasium logs of an error
@@ -26,6 +30,6 @@ def test_case(case: Case, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in CASES if case not in EVERY_DAY], ids=str)
-def test_other_start_methods(case: Case, tmp_path: Path) -> None:
+def test_every_case(case: Case, tmp_path: Path) -> None:
     warm_up(case.method)
     play(case, tmp_path)
