@@ -210,7 +210,7 @@ REFUSED: list[tuple[dict[str, Any], type[VecbtError], str]] = [
     ),
     *(
         ({"order_size": value}, ConfigError, "order_size must be a")
-        for value in (math.nan, math.inf, True, None, 1j, np.True_)
+        for value in (math.nan, math.inf, True, 1j, np.True_)
     ),
 ]
 
@@ -354,9 +354,30 @@ def test_a_strategy_is_a_class_or_a_class_and_its_parameters() -> None:
 
 
 def test_order_sizes() -> None:
-    assert EnvConfig().order_sizes == ("90%",)
-    assert EnvConfig(order_size=2).order_sizes == (2,)
-    assert EnvConfig(order_size=[2, "5%"]).order_sizes == (2, "5%")
+    assert EnvConfig().order_sizes("a") == ("90%",)
+    assert EnvConfig(order_size=2).order_sizes("ab") == (2, 2)
+    assert EnvConfig(order_size=[2, "5%"]).order_sizes("ab") == (2, "5%")
+    assert EnvConfig(order_size={"b": 2, "a": "5%"}).order_sizes("ab") == ("5%", 2)
+    assert EnvConfig(order_size=None).order_sizes("ab") == (None, None)
+
+
+@pytest.mark.parametrize("sizes", [{"a": 1}, {"a": 1, "c": 2}, {"a": 1, "b": 2, "c": 3}, {}])
+def test_order_sizes_by_name_are_those_of_the_assets(sizes: Any) -> None:
+    with pytest.raises(ConfigError, match=r"but the assets are \['a', 'b'\]: name each once"):
+        EnvConfig(order_size=sizes).order_sizes("ab")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"order_size": {"a": 0.0}}, "order_size must be a number of more than 0, got 0.0"),
+        ({"order_size": [1.0, None]}, "order_size must be a number of more than 0, got None"),
+        ({"order_size": None, "actions": "target_position"}, "needs an order_size, of which positions are multiples"),
+    ],
+)
+def test_what_is_no_order_size(settings: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        EnvConfig(**settings)
 
 
 @given(st.floats(1e-6, 1e6))

@@ -7,7 +7,7 @@ import difflib
 import functools
 import math
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from vecbt.errors import ConfigError, UnknownNameError
@@ -132,8 +132,9 @@ class EnvConfig:
             and ``"close"``; without, its weights are target percentages from 0 to 1, divided by their sum, the cash's
             included, where that is more than 1. One asset may be called ``"default_asset"``, as in BTGym.
         positions: Multiples of ``order_size`` to choose from with ``"target_position"``.
-        order_size: Units per buy or sell, a number or one per asset; a percentage (``"90%"``) is that share of
-            ``start_cash`` at the episode's first close, rounded down to ``lot``.
+        order_size: Units per buy or sell: a number, or one per asset, in a sequence or by the assets' names; a
+            percentage (``"90%"``) is that share of ``start_cash`` at the episode's first close, rounded down to
+            ``lot``. None with the Cerebro engine: the sizer of the Cerebro or the strategy decides with every order.
         lot: Smallest step of sizes that are computed (percentages and targets); numbers are taken as they are.
         start_cash: Cash at the start of an episode, in the currency of the prices.
         leverage: Value that may be held per unit of cash.
@@ -161,7 +162,8 @@ class EnvConfig:
         drawdown_call: The episode terminates when the account is this many percent below its highest value; None for
             never.
         target_call: The episode terminates when the account is worth this many percent more than ``start_cash``.
-        close_out: Close every position before an episode ends, so that its result is realized.
+        close_out: Close every position before an episode ends, so that its result is realized. Orders of a strategy's
+            own that still wait are cancelled.
         episode_steps: Steps of an episode, its start drawn among all rows that leave room for it; ``"auto"`` is 1000,
             or all that there are; None is from the first possible row to the end of the trial.
         strategy: Cerebro engine: a `vecbt.Strategy` class, or a pair of a class and its parameters.
@@ -201,7 +203,7 @@ class EnvConfig:
     flatten: bool = False
     actions: Literal["discrete", "target_position", "target_percent"] | ActionDictSpace = "discrete"
     positions: Sequence[float] = (-1.0, 0.0, 1.0)
-    order_size: float | str | Sequence[float | str] = "90%"
+    order_size: float | str | Sequence[float | str] | Mapping[str, float | str] | None = "90%"
     lot: float = 1.0
     start_cash: float = 10_000.0
     leverage: float = 1.0
@@ -273,12 +275,19 @@ class EnvConfig:
         if isinstance(positions, str) or not isinstance(positions, Sequence) or not positions:
             raise ConfigError(f"positions must be a sequence of multiples of the order size, got {positions!r}")
         self._set("positions", tuple(check_number("positions", x) for x in positions))
-        sizes = self.order_size
-        if not isinstance(sizes, str) and isinstance(sizes, Sequence):
+        sizes: Any = self.order_size
+        if isinstance(sizes, Mapping):
+            self._set("order_size", dict(sizes))
+        elif not isinstance(sizes, str) and isinstance(sizes, Sequence):
             if not sizes:
                 raise ConfigError("order_size must be a size, or one for each asset; got none")
             self._set("order_size", tuple(sizes))
-        for size in self.order_sizes:
+        if sizes is None and self.action_kind == "target_position":
+            raise ConfigError(
+                "actions='target_position' needs an order_size, of which positions are multiples; got None"
+            )
+        given = sizes.values() if isinstance(sizes, Mapping) else self._order_sizes
+        for size in given if sizes is not None else ():
             _check_size(size)
         check_number("lot", self.lot, low=0.0, open_low=True)
         if self.action_kind == "target_percent" and self.leverage != 1.0:
@@ -367,9 +376,26 @@ class EnvConfig:
         return "discrete" if self.actions.is_discrete else "target_percent"
 
     @property
-    def order_sizes(self) -> tuple[float | str, ...]:
-        """The order size of each asset; one for all if there is only one."""
-        return self.order_size if isinstance(self.order_size, tuple) else (self.order_size,)  # type: ignore[return-value]
+    def _order_sizes(self) -> tuple[Any, ...]:
+        return self.order_size if isinstance(self.order_size, tuple) else (self.order_size,)
+
+    def order_sizes(self, assets: Sequence[str]) -> tuple[float | str | None, ...]:
+        """The order size of each asset.
+
+        Raises:
+            ConfigError: If there is not one for each.
+        """
+        sizes = self.order_size
+        if isinstance(sizes, Mapping):
+            if set(sizes) != set(assets):
+                raise ConfigError(
+                    f"order_size names {sorted(sizes)}, but the assets are {sorted(assets)}: name each once"
+                )
+            return tuple(sizes[name] for name in assets)
+        given = self._order_sizes
+        if len(given) not in (1, len(assets)):
+            raise ConfigError(f"order_size has {len(given)} sizes for {len(assets)} assets: give one, or one for each")
+        return given * len(assets) if len(given) == 1 else given
 
 
 def _check_size(size: object) -> None:

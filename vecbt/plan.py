@@ -59,7 +59,7 @@ class Plan:
         settings: int64 (len(Setting),).
         account_features: int64 (A',).
         positions: float64 (P,).
-        order_size: float64 (K,).
+        order_size: float64 (K,) units, the negative of a fraction of the starting cash, or NaN for a sizer's.
     """
 
     config: EnvConfig
@@ -183,9 +183,9 @@ def make_plan(
         settings=_settings(config, table, autoreset, external_reward),
         account_features=codes,
         positions=np.array(config.positions, np.float64),
-        order_size=_order_size(config, assets),
+        order_size=_order_size(config, table.bars.assets),
     )
-    if config.action_kind != "target_percent":
+    if config.action_kind != "target_percent" and config.order_size is not None:
         _check_order_size(plan)
     return plan
 
@@ -277,13 +277,13 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
     return settings
 
 
-def _order_size(config: EnvConfig, assets: int) -> FloatArray:
-    sizes = config.order_sizes
-    if len(sizes) == 1:
-        sizes = sizes * assets
-    if len(sizes) != assets:
-        raise ConfigError(f"order_size has {len(sizes)} sizes for {assets} assets: give one, or one for each")
-    return np.array([-percent_of(size) if isinstance(size, str) else float(size) for size in sizes], np.float64)
+def _order_size(config: EnvConfig, assets: tuple[str, ...]) -> FloatArray:
+    """Units, the negative of a fraction of the starting cash, or NaN where a sizer decides."""
+    sizes = [
+        np.nan if size is None else -percent_of(size) if isinstance(size, str) else float(size)
+        for size in config.order_sizes(assets)
+    ]
+    return np.array(sizes, np.float64)
 
 
 def _check_order_size(plan: Plan) -> None:

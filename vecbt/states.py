@@ -52,7 +52,7 @@ def leaves(space: spaces.Space[Any], path: Path) -> Iterator[tuple[Path, Any]]:
     Example:
         >>> space = spaces.Dict(slow=spaces.Discrete(3), fast=spaces.Dict(x=spaces.Discrete(2)))
         >>> list(leaves(space, ("trend",)))
-        [(('trend', 'fast', 'x'), Discrete(2)), (('trend', 'slow'), Discrete(3))]
+        [(('trend', 'slow'), Discrete(3)), (('trend', 'fast', 'x'), Discrete(2))]
     """
     if isinstance(space, spaces.Dict):
         for key, part in space.spaces.items():

@@ -86,16 +86,17 @@ class Strategy(bt.Strategy):
     def set_datalines(self) -> None:
         """Make indicators and lines; called once per episode, before its first bar."""
 
-    def act(self, data: Any, instruction: Instruction, amount: float) -> None:
+    def act(self, data: Any, instruction: Instruction, amount: float | None) -> None:
         """Place the order that the agent's decision stands for.
 
         Called at the close of a bar, once for each asset with something to do. Override it to give an action another
-        meaning, a bracket order for instance.
+        meaning, a bracket order for instance. Positions that ``close_out`` closes do not come here.
 
         Args:
             data: The asset's feed.
             instruction: What to do.
-            amount: Units for BUY, SELL and TARGET_SIZE, a fraction of the account's value for TARGET_PERCENT.
+            amount: Units for BUY, SELL and TARGET_SIZE, a fraction of the account's value for TARGET_PERCENT; None
+                where ``order_size`` leaves it to the sizer.
         """
         if instruction == 1:  # plain integers: this runs on every order
             self.buy(data, amount)

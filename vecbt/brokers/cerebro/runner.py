@@ -13,7 +13,7 @@ from vecbt.brokers.cerebro.analyses import analyses_of
 from vecbt.brokers.cerebro.ledger import Ledger
 from vecbt.brokers.cerebro.stats import BrokerStats
 from vecbt.errors import StrategyError
-from vecbt.kernels.layout import Asset, Clock, Row, Track
+from vecbt.kernels.layout import Asset, Clock, Phase, Row, Track
 
 if TYPE_CHECKING:
     from vecbt.arrays import FloatArray, IntArray
@@ -73,6 +73,13 @@ class Account:
 class Episode:
     """One environment in a worker: its feeds, its greenlet, and what its strategy may ask about the episode.
 
+    Args:
+        index: Index of the environment in the whole batch.
+        make_cerebro: Makes its Cerebro and the feeds in it.
+        arrays: The batch's arrays.
+        max_exposure: See `vecbt.EnvConfig`.
+        closes_out: Whether what a strategy's orders have left is closed before an episode ends.
+
     Attributes:
         index: Index of the environment in the whole batch.
         account: The account at the current bar.
@@ -88,8 +95,10 @@ class Episode:
         make_cerebro: Callable[[Episode], tuple[Any, list[Any]]],
         arrays: dict[str, Any],
         max_exposure: float | None,
+        closes_out: bool = False,
     ) -> None:
         self.index = index
+        self._closes_out = closes_out
         self.max_exposure = max_exposure
         self.live = self.fast = False
         self.strategy: Any = None
@@ -153,9 +162,9 @@ class Episode:
         return float(self._track[Track.MAX_DRAWDOWN])
 
     @property
-    def order_size(self) -> tuple[float, ...]:
-        """Units of a buy or sell action, one for each asset."""
-        return tuple(self._sizes.tolist())
+    def order_size(self) -> tuple[float | None, ...]:
+        """Units of a buy or sell action, one for each asset; None where a sizer decides."""
+        return tuple(None if size != size else size for size in self._sizes.tolist())
 
     @property
     def np_random(self) -> np.random.Generator:
@@ -242,23 +251,44 @@ class Episode:
         """Carry out an instruction in the run's own context."""
         if instruction == STOP:
             self.cerebro.runstop()
+        elif self._closes_out and self._is_closing():
+            self._close_out()
         elif len(self.feeds) == 1:
-            self.strategy.act(self.feeds[0], instruction, self._amounts[0])
+            self._act_on(0)
         else:
             self._act_on_all()
 
+    def _is_closing(self) -> bool:
+        clock = self._clock
+        return bool(clock[Clock.PHASE] == Phase.CLOSING or clock[Clock.BAR] == clock[Clock.END] - 1)
+
+    def _close_out(self) -> None:
+        """Close the positions of an episode that ends, and withdraw what could open one after that."""
+        broker = self.cerebro.broker
+        broker.pending.extend(broker.submitted)  # Backtrader cancels accepted orders alone
+        broker.submitted.clear()
+        for order in list(broker.pending):
+            if order.alive():  # not cancelled with its group
+                broker.cancel(order)
+        for feed in self.feeds:
+            self.strategy.close(feed)
+
+    def _act_on(self, number: int) -> None:
+        amount = self._amounts[number]
+        # Not a number is what a sizer has to find.
+        self.strategy.act(self.feeds[number], self._instructions[number], None if amount != amount else amount)
+
     def _act_on_all(self) -> None:
         """Orders that reduce a position are sent before those that add, so that they free the cash that these need."""
-        strategy = self.strategy
         late = []
-        for number, feed in enumerate(self.feeds):
+        for number in range(len(self.feeds)):
             if self._instructions[number]:
                 if self._reduces(number):
-                    strategy.act(feed, self._instructions[number], self._amounts[number])
+                    self._act_on(number)
                 else:
                     late.append(number)
         for number in late:
-            strategy.act(self.feeds[number], self._instructions[number], self._amounts[number])
+            self._act_on(number)
 
     def _reduces(self, number: int) -> bool:
         size = self.account.position(number)

@@ -75,6 +75,7 @@ class CerebroSlice:
                     lambda episode: make_cerebro(plan.config, plan.table, episode),
                     self._arrays,
                     plan.config.max_exposure,
+                    plan.config.close_out and plan.config.strategy is not None,
                 )
             )
         self.current = -1

@@ -14,6 +14,8 @@ def outside_subset(config: EnvConfig) -> list[str]:
         reasons.append("strategy is Python code that runs in Backtrader: leave it out")
     if config.cerebro is not None:
         reasons.append("cerebro makes a Backtrader of your own: leave it out and set the broker by fields")
+    if config.order_size is None:
+        reasons.append("order_size=None asks a sizer of Backtrader's: give a size")
     if not config.fast:
         reasons.append("fast=False asks for Backtrader's stock classes: leave it True")
     return reasons
