@@ -236,7 +236,7 @@ def test_attributes(single: Any) -> None:
     env = single(window=3)
     assert env.config == vecbt.EnvConfig(window=3, episode_steps=20)
     assert env.render_mode is None
-    assert env.metadata["render_modes"] == []
+    assert env.metadata["render_modes"] == ["rgb_array"]
     assert env.unwrapped is env
 
 
@@ -334,13 +334,6 @@ def test_bad_resets(single: Any, keywords: Any, error: type[Exception], message:
     env.step(0)
 
 
-@pytest.mark.parametrize("mode", ["human", "rgb_array", "ansi", ""])
-def test_there_is_nothing_to_render(mode: str) -> None:
-    with pytest.raises(UnknownNameError, match=f"unknown render_mode '{mode}'"):
-        vecbt.TradingEnv(MARKET, render_mode=mode)
-    vecbt.TradingEnv(MARKET, render_mode=None).close()
-
-
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
@@ -393,9 +386,12 @@ def test_keywords_survive_copies_and_pickles(data: Any) -> None:
         assert first_steps(gymnasium.make(ID, **twin)) == expected
 
 
-def test_gymnasium_refuses_to_render() -> None:
-    with pytest.raises(UnknownNameError, match="render_mode"), pytest.warns(UserWarning, match="render"):
-        gymnasium.make(ID, **KEYWORDS, render_mode="human")
+def test_gymnasium_shows_pictures_in_a_window() -> None:
+    with pytest.warns(UserWarning, match="HumanRendering"):
+        env = gymnasium.make(ID, **KEYWORDS, render_mode="human")
+    assert isinstance(env, wrappers.HumanRendering)
+    assert env.unwrapped.render_mode == "rgb_array"
+    env.env.close()
 
 
 def test_frames_are_data(single: Any) -> None:

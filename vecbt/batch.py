@@ -17,6 +17,7 @@ from vecbt.kernels.layout import Autoreset, Clock, Phase, Reason, Stat
 from vecbt.kernels.take import take_codes, take_weights
 from vecbt.named_actions import NamedActions
 from vecbt.plan import Plan
+from vecbt.render.record import Recorder
 from vecbt.results import Results
 from vecbt.runner import Runner
 from vecbt.settings import check_unsigned
@@ -45,6 +46,7 @@ class Batch:
     Attributes:
         results: What the last call has come to.
         any_ended: Whether an episode has ended with the last step.
+        recorder: Records the episodes for pictures of them; None where nobody draws.
     """
 
     def __init__(self, plan: Plan, num_envs: int, runner: Runner, arrays: Mapping[str, AnyArray]) -> None:
@@ -70,6 +72,12 @@ class Batch:
         one_column = self._choices and self._assets == 1
         self._action_shape = (num_envs,) if one_column else (num_envs, self._assets)
         self.results = Results(plan, num_envs, runner, arrays)
+        self.recorder: Recorder | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether every environment has had its first reset, and no error has interrupted a call since the last one."""
+        return self._started and not self._broken
 
     # -- reset ---------------------------------------------------------------------------------------------------------
 
@@ -128,6 +136,8 @@ class Batch:
         self.runner.reset()
         self._broken = False
         self._started = True
+        if self.recorder is not None:
+            self.recorder.reset(np.flatnonzero(chosen), self.arrays, self.runner.outputs)
 
     def stop(self, envs: IntArray) -> None:
         """End the episodes of environments where they stand.
@@ -200,6 +210,8 @@ class Batch:
         outputs = self.runner.outputs
         # count_nonzero takes a sixth of the time of any()
         self.any_ended = bool(np.count_nonzero(outputs["terminations"]) or np.count_nonzero(outputs["truncations"]))
+        if self.recorder is not None:
+            self.recorder.step(self.arrays, outputs, self.plan.autoreset == Autoreset.SAME_STEP)
 
     def _refuse_ended(self) -> None:
         ended = np.flatnonzero(self._phase == int(Phase.ENDED)).tolist()

@@ -11,8 +11,9 @@ from gymnasium import spaces
 
 from vecbt.choices import as_columns
 from vecbt.config import EnvConfig
-from vecbt.errors import ActionError, ClosedError, EpisodeError, UnknownNameError
+from vecbt.errors import ActionError, ClosedError, EpisodeError
 from vecbt.kernels.layout import Autoreset
+from vecbt.render import FRAMES_PER_SECOND, RENDER_MODES, check_render_mode, drawn, open_renderer
 from vecbt.spaces import ActionDictSpace
 
 __all__ = ["TradingEnv"]
@@ -27,7 +28,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
     Args:
         data: See `vecbt.make_vec`.
         engine: See `vecbt.make_vec`.
-        render_mode: None.
+        render_mode: ``"rgb_array"`` for pictures, see `render`; None for none.
         **env_config: The fields of `vecbt.EnvConfig`.
 
     Attributes:
@@ -44,15 +45,17 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         >>> env.close()
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": list(RENDER_MODES),
+        "render_fps": FRAMES_PER_SECOND,
+    }
 
     def __init__(self, data: Any, *, engine: str = "auto", render_mode: str | None = None, **env_config: Any) -> None:
         from vecbt.engines import open_batch
         from vecbt.shm.options import WorkerOptions
 
-        if render_mode is not None:
-            raise UnknownNameError.of("render_mode", render_mode, ["None"])
-        self.render_mode = None
+        check_render_mode(render_mode)
+        self.render_mode = render_mode
         env_config["copy"] = True  # observations of two calls must not share memory
         self._batch = open_batch(
             data,
@@ -68,6 +71,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self.action_space = plan.action_space
         self.num_trials = plan.table.trials.counts
         self._closed = self._ended = False
+        self._renderer = None if render_mode is None else open_renderer(self._batch)
         # Whether infos are the columns of a single asset and nothing else.
         self._shows_columns = self.config.infos == "full" and plan.assets == 1 and not plan.info_keys
 
@@ -146,6 +150,25 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         """The last episode that has ended; see `vecbt.vector.TradingVectorEnv.get_stat`."""
         self._check_open()
         return self._batch.stat(0)[0]
+
+    def render(self, mode: str = "human") -> Any:
+        """Draw the environment, see `vecbt.vector.TradingVectorEnv.render`.
+
+        Wrappers pass no argument on: `gymnasium.Env.unwrapped` takes one.
+
+        Args:
+            mode: What to draw.
+
+        Returns:
+            uint8 (H, W, 3).
+
+        Raises:
+            ConfigError: Without a ``render_mode``.
+            UnknownNameError: If there is no such mode.
+            EpisodeError: If there is nothing to draw yet.
+        """
+        self._check_open()
+        return drawn(self._renderer, [0], mode)[0]
 
     def close(self) -> None:
         """Release what the environment holds; may be called again."""

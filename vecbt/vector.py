@@ -14,6 +14,7 @@ from vecbt.batch import Batch
 from vecbt.choices import EPISODE_OPTIONS, as_columns
 from vecbt.errors import ClosedError, ConfigError, UnknownNameError
 from vecbt.kernels.layout import Autoreset
+from vecbt.render import FRAMES_PER_SECOND, RENDER_MODES, check_render_mode, drawn, open_renderer
 
 __all__ = ["TradingVectorEnv", "make_vec"]
 
@@ -32,6 +33,7 @@ def make_vec(
     timeout: float | None = None,
     on_worker_death: str = "raise",
     max_restarts: int = 100,
+    render_mode: str | None = None,
     **env_config: Any,
 ) -> TradingVectorEnv:
     """Make a batch of trading environments.
@@ -57,6 +59,7 @@ def make_vec(
             running episodes are truncated where they stand, with ``worker_restarted`` in the infos, all other
             environments go on untouched.
         max_restarts: How many deaths of workers are made good before the next one raises.
+        render_mode: ``"rgb_array"`` for pictures, see `TradingVectorEnv.render`; None for none, which costs nothing.
         **env_config: The fields of `vecbt.EnvConfig`.
 
     Raises:
@@ -77,6 +80,7 @@ def make_vec(
     from vecbt.engines import open_batch
     from vecbt.shm.options import WorkerOptions
 
+    check_render_mode(render_mode)
     batch = open_batch(
         data,
         num_envs=num_envs,
@@ -85,7 +89,7 @@ def make_vec(
         workers=WorkerOptions(num_workers, context, parent_share, timeout, on_worker_death, max_restarts),
         settings=env_config,
     )
-    return TradingVectorEnv(batch)
+    return TradingVectorEnv(batch, render_mode)
 
 
 def _autoreset(mode: AutoresetMode | str) -> Autoreset:
@@ -122,9 +126,13 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": list(RENDER_MODES),
+        "render_fps": FRAMES_PER_SECOND,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, render_mode: str | None = None) -> None:
         self._batch = batch
         plan = batch.plan
         self.num_envs = batch.num_envs
@@ -133,7 +141,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(plan.observation_space, self.num_envs)
         self.action_space = batch_space(plan.action_space, self.num_envs)
         self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode[plan.autoreset.name]}
-        self.render_mode = None
+        self.render_mode = render_mode
+        self._renderer = None if render_mode is None else open_renderer(batch)
         self.config = plan.config
         self.feature_names = plan.table.features.names if plan.config.window else ()
         self.num_trials = plan.table.trials.counts
@@ -350,6 +359,40 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         if not whole or not 0 <= env < self.num_envs:
             raise ConfigError(f"env must be an index from 0 to {self.num_envs - 1}, or None for all, got {env!r}")
         return self._batch.stat(int(env))[0]
+
+    def render(self, mode: str = "human", envs: Any = None) -> tuple[Any, ...]:
+        """Draw environments, in this process and without a window.
+
+        Args:
+            mode: ``"human"``: the last bars with what was bought (below them), sold (above) and refused (a cross),
+                the positions, and the account in figures. ``"episode"``: the environment's last episode that has
+                ended, by itself or by a reset: prices, equity and drawdown. ``"observation"``, or a key of
+                observations that are dictionaries (``"a/b"`` for a key within): what the agent sees.
+            envs: Indices of environments, or a bool array (N,); None for all.
+
+        Returns:
+            uint8 (H, W, 3) for each.
+
+        Raises:
+            ConfigError: Without a ``render_mode``, or if there is no such environment.
+            UnknownNameError: If there is no such mode.
+            EpisodeError: If there is nothing to draw yet: before the first reset, or the end of an episode.
+
+        Example:
+            >>> import vecbt
+            >>> market = vecbt.data.synthetic_market(500, seed=0)
+            >>> envs = vecbt.make_vec(market, num_envs=2, episode_steps=20, render_mode="rgb_array")
+            >>> observations, infos = envs.reset(seed=0)
+            >>> for _ in range(20):
+            ...     returned = envs.step([1, 0])
+            >>> [picture.shape for picture in envs.render()]
+            [(368, 800, 3), (368, 800, 3)]
+            >>> envs.render("episode", envs=[1])[0].dtype
+            dtype('uint8')
+            >>> envs.close()
+        """
+        self._check_open()
+        return tuple(drawn(self._renderer, self._indices(envs).tolist(), mode))
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the workers; called by `close`, which may be called again."""
