@@ -328,12 +328,13 @@ def pretend(client: socket.socket) -> None:
     [
         (lambda client: client.sendall(bytes(FIRST)), AuthenticationError, "expected a server of this version"),
         (pretend, AuthenticationError, "does not know the key"),
-        (lambda client: client.sendall(HELLO), AuthenticationError, "EOFError"),
-        (lambda client: None, AuthenticationError, "has ended"),
+        (lambda client: client.sendall(HELLO + b"c" * 32), AuthenticationError, "has ended, or does not accept"),
+        (lambda client: client.sendall(HELLO), WorkerTimeoutError, r"has not answered within 0\.5 s"),
+        (lambda client: None, WorkerTimeoutError, r"has not answered within 0\.5 s"),
         (reflect, AuthenticationError, "does not know the key"),
         (lambda client: time.sleep(2.0), WorkerTimeoutError, r"has not answered within 0\.5 s"),
     ],
-    ids=["zeros", "wrong", "half", "nothing", "reflected", "silent"],
+    ids=["zeros", "wrong", "challenge", "half", "nothing", "reflected", "silent"],
 )
 def test_a_server_without_the_key(tmp_path: Path, answer: Any, error: Any, text: str) -> None:
     with imposter(tmp_path, answer), pytest.raises(error, match=text):

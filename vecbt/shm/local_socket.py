@@ -162,18 +162,20 @@ def connect(address: str | os.PathLike[str], timeout: float) -> Connection:
         ConfigError: If it cannot be the path of a socket.
     """
     path, deadline = Path(address), time.monotonic() + timeout
-    channel = _reach(path, timeout, deadline)
-    try:
-        # Whoever listens has written the key before.
-        return _as_connection(channel, _read_key(path), deadline, _introduce)
-    except TimeoutError:
-        raise WorkerTimeoutError(f"the server at {path} has not answered within {timeout} s") from None
-    except (EOFError, OSError) as error:
-        raise AuthenticationError(
-            f"the server at {path} has ended, or does not accept the key in {_key_path(path)}: {error!r}"
-        ) from error
-    finally:
-        channel.close()  # does nothing to a connection that has been made of it
+    while True:
+        channel = _reach(path, timeout, deadline)
+        try:
+            with channel:
+                # Whoever listens has written the key before.
+                return _as_connection(channel, _read_key(path), deadline, _introduce)
+        except TimeoutError:
+            raise WorkerTimeoutError(f"the server at {path} has not answered within {timeout} s") from None
+        except ConnectionRefusedError:
+            time.sleep(_RETRY_SECONDS)  # it was about to end; there may be another
+        except (EOFError, OSError) as error:
+            raise AuthenticationError(
+                f"the server at {path} has ended, or does not accept the key in {_key_path(path)}: {error!r}"
+            ) from error
 
 
 def receive_bytes(connection: Connection, limit: int) -> bytes:
@@ -313,7 +315,7 @@ def _reach(path: Path, timeout: float, deadline: float) -> socket.socket:
 def _as_connection(
     channel: socket.socket, key: bytes, deadline: float, greet: Callable[[socket.socket, bytes, float], None]
 ) -> Connection:
-    """A connection over a socket, once both ends have shown who they are; else the socket is closed."""
+    """A connection over a socket, once both ends have shown who they are; the socket itself is closed."""
     with channel:
         _check_user(channel)
         greet(channel, key, deadline)
@@ -346,7 +348,10 @@ def _admit(channel: socket.socket, key: bytes, deadline: float) -> None:
 
 def _introduce(channel: socket.socket, key: bytes, deadline: float) -> None:
     """The client's part."""
-    hello = _receive(channel, len(_HELLO) + _SIZE, deadline)
+    try:
+        hello = _receive(channel, len(_HELLO) + _SIZE, deadline)
+    except (EOFError, ConnectionError) as error:
+        raise ConnectionRefusedError from error
     theirs, mine = hello[len(_HELLO) :], secrets.token_bytes(_SIZE)
     if not hello.startswith(_HELLO):
         raise AuthenticationError(f"expected a server of this version of vecbt, got {hello[: len(_HELLO)]!r}")
