@@ -460,7 +460,14 @@ def compiled_reward(previous: Any, row: Any, state: Any) -> float:
     return 0.0
 
 
-BTGYM = {"latency": 1, "reward": "btgym", "drawdown_call": 10.0, "target_call": 10.0, "shortcash": False}
+BTGYM = {
+    "latency": 1,
+    "reward": "btgym",
+    "drawdown_call": 10.0,
+    "target_call": 10.0,
+    "shortcash": False,
+    "close_out": True,
+}
 
 
 @pytest.mark.parametrize("construct", [EnvConfig.of, lambda settings: EnvConfig(**settings)], ids=["of", "class"])

@@ -21,7 +21,14 @@ ACTIONS = ("discrete", "target_position", "target_percent")
 BASE_ACTIONS = ("hold", "buy", "sell", "close")
 REWARDS = ("log_return", "pnl", "btgym", "btgym_potential", "differential_sharpe")
 PRESETS: dict[str, dict[str, Any]] = {
-    "btgym": {"latency": 1, "reward": "btgym", "drawdown_call": 10.0, "target_call": 10.0, "shortcash": False},
+    "btgym": {
+        "latency": 1,
+        "reward": "btgym",
+        "drawdown_call": 10.0,
+        "target_call": 10.0,
+        "shortcash": False,
+        "close_out": True,
+    },
 }
 NORMALIZATIONS = ("window", "train")
 INFOS = ("full", "episode", "none")
@@ -178,7 +185,7 @@ class EnvConfig:
         infos: ``"full"``, ``"episode"`` (statistics of ended episodes alone) or ``"none"`` (but for the last
             observations of episodes in the mode SAME_STEP).
         preset: ``"btgym"``: where they are not given, ``latency=1``, ``reward="btgym"``, ``drawdown_call=10.0``,
-            ``target_call=10.0`` and ``shortcash=False``, as BTGym has them.
+            ``target_call=10.0``, ``shortcash=False`` and ``close_out=True``, as BTGym has them.
 
     Raises:
         ConfigError: If a value is out of range, or values do not go together.

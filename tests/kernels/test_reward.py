@@ -303,7 +303,14 @@ def test_rewards_of_episodes(kind: Any, skip: int) -> None:
 
 
 def test_the_preset_of_btgym() -> None:
-    given = {"latency": 1, "reward": "btgym", "drawdown_call": 10.0, "target_call": 10.0, "shortcash": False}
+    given: dict[str, Any] = {
+        "latency": 1,
+        "reward": "btgym",
+        "drawdown_call": 10.0,
+        "target_call": 10.0,
+        "shortcash": False,
+    }
+    given["close_out"] = True
     envs = [
         make(4, order_size=40, **settings)
         for settings in ({"preset": "btgym"}, given, {"preset": "btgym", "latency": 0})
