@@ -66,6 +66,32 @@ def test_weights_are_target_percentages(engine: str, names: list[str]) -> None:
     plain.close()
 
 
+@pytest.mark.parametrize("engine", ["cerebro"])
+@pytest.mark.parametrize("base", [MIXED, None], ids=["base actions", "weights"])
+def test_several_assets(engine: str, base: Any) -> None:
+    data = {name: vecbt.data.synthetic_market(600, seed=number) for number, name in enumerate(PAIR)}
+    space = ActionDictSpace(PAIR, base)
+    shared: dict[str, Any] = {"data": data, "order_size": 20, **settings(engine)}
+    named = make(3, actions=space, **shared)
+    plain = make(3, actions="discrete" if base else "target_percent", **shared)
+    named.reset(seed=3)
+    plain.reset(seed=3)
+    named.action_space.seed(0)
+    for _ in range(30):
+        actions = named.action_space.sample()
+        given = np.stack([actions[name] for name in PAIR], axis=1)  # in the order of the data
+        if base:
+            given = CODES[given]
+        else:
+            weights = given[..., 0].astype(np.float64)
+            given = weights / np.maximum(weights[:, 1] + weights[:, 0], 1.0)[:, None]
+        one, other = named.step(actions), plain.step(given)
+        assert [flat(part) for part in one] == [flat(part) for part in other]
+    assert np.count_nonzero(one[4]["position"])
+    named.close()
+    plain.close()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("base", [MIXED, None], ids=["base actions", "weights"])
 def test_the_single_environment(engine: str, base: Any) -> None:

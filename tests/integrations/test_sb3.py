@@ -269,6 +269,17 @@ def test_nothing_is_rendered(batch: Any) -> None:
         assert vec_env.get_images() == [None] * N
 
 
+def test_pictures_of_all_environments_are_tiled(batch: Any) -> None:
+    vec_env = SB3VecEnv(batch(render_mode="rgb_array"))
+    assert vec_env.render_mode == "rgb_array"
+    vec_env.reset()
+    pictures = vec_env.get_images()
+    assert len(pictures) == N
+    tiled = vec_env.render()
+    assert tiled.dtype == np.uint8
+    assert tiled.size >= N * pictures[0].size
+
+
 def test_closing_closes_the_batch(batch: Any) -> None:
     envs = batch()
     vec_env = SB3VecEnv(envs)

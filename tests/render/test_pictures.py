@@ -184,6 +184,9 @@ def test_names_of_columns() -> None:
     )
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["market: x", "market: y", "account"]
     assert [text.get_text() for text in figure.axes[2].get_xticklabels()] == ["p", "q"]
+    names = [f"name {number}" for number in range(8)]
+    (image,) = draw_parts({"market": np.zeros((9, 8))}, {"market": names}).axes
+    assert [text.get_text() for text in image.get_yticklabels()] == names
 
 
 def test_extremes() -> None:

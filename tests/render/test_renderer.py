@@ -106,6 +106,23 @@ def test_other_environments(settings: Any) -> None:
     env.close()
 
 
+@pytest.mark.parametrize("engine", ["cerebro"])
+def test_several_assets(engine: str) -> None:
+    data = {name: vecbt.data.synthetic_market(300, seed=number) for number, name in enumerate(("EUR", "USD"))}
+    envs: Any = make(2, data=data, engine=engine, order_size=20, **DRAWN)
+    one: Any = make(2, engine=engine, **DRAWN)
+    for batch, actions in ((envs, [[1, 2], [0, 0]]), (one, [1, 0])):
+        batch.reset(seed=0)
+        batch.step(actions)
+    assert envs.render()[0].shape[0] > one.render()[0].shape[0]
+    assert envs._batch.recorder.running(0).fills[1].tolist() == [20.0, -20.0]
+    for _ in range(12):
+        envs.step([[0, 0], [3, 3]])
+    assert len(envs.render("episode")) == 2
+    envs.close()
+    one.close()
+
+
 def test_observations_within_observations() -> None:
     envs = played("cerebro", strategy=Nested)
     whole, group, leaf = (envs.render(mode, envs=[0])[0] for mode in ("observation", "own", "own/deep/steps"))

@@ -68,6 +68,9 @@ def _draw(axes: Axes, title: str, array: AnyArray, labels: Sequence[str]) -> Non
         axes.imshow((array - low).T / spread[:, None], aspect="auto", interpolation="nearest", vmin=0.0, vmax=1.0)
         style(axes, f"{title} {array.shape}, each column on its own scale")
         axes.grid(visible=False)
+        if len(labels) == array.shape[1]:
+            axes.set_yticks(np.arange(len(labels)), labels)
+            axes.tick_params(axis="y", labelsize=min(7.0, 70.0 / len(labels)))
         return
     place = np.arange(len(array))
     if labels or len(array) <= _MOST_LINES:
