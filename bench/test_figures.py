@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import compiled, compiled_costs, spaces
+from bench import compiled, compiled_costs, sharing, spaces
 from bench.goals import Goal, save
 from bench.report import render
 from vecbt.data import Bars
@@ -32,6 +32,14 @@ def test_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     goals = spaces.measure(1)
     assert all(goal.figure.low > 0.0 for goal in goals)
     assert [goal.bound for goal in goals] == [10.0, 10.0, None, None]
+
+
+def test_sharing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_SIZES", {"compiled": 128, "cerebro": 4})
+    monkeypatch.setattr(sharing, "_SECONDS", 0.05)
+    goals = sharing.measure(1)
+    assert all(goal.figure.low > 0.0 for goal in goals)
+    assert [goal.bound for goal in goals] == 2 * [0.9, None, None, None, None]
 
 
 def test_report_of_some_suites(tmp_path: Path) -> None:

@@ -193,6 +193,12 @@ def test_places_where_no_socket_can_be(tmp_path: Path, address: str, text: str) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("call", [LocalListener, lambda address: connect(address, 1.0)])
+def test_there_are_no_ports(call: Callable[[str], Any]) -> None:
+    with pytest.raises(ConfigError, match=r"expected the path of a socket, got .tcp://127\.0\.0\.1:5000"):
+        call("tcp://127.0.0.1:5000")
+
+
 def test_a_path_that_is_too_long_to_connect_to(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no socket that can be reached: .*too long"):
         connect(tmp_path / ("x" * 120), 1.0)

@@ -72,7 +72,7 @@ class LocalListener:
         if address is None:
             self._folder = Path(tempfile.mkdtemp(prefix="vecbt-"))
             address = self._folder / "socket"
-        path = Path(address).absolute()
+        path = _path_of(address)
         self.address = str(path)
         try:
             self._lock = _take_key_file(path)
@@ -161,7 +161,7 @@ def connect(address: str | os.PathLike[str], timeout: float) -> Connection:
         AuthenticationError: If either side does not accept the other.
         ConfigError: If it cannot be the path of a socket.
     """
-    path, deadline = Path(address), time.monotonic() + timeout
+    path, deadline = _path_of(address), time.monotonic() + timeout
     while True:
         channel = _reach(path, timeout, deadline)
         try:
@@ -210,6 +210,14 @@ def receive_descriptor(connection: Connection) -> int:
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _path_of(address: str | os.PathLike[str]) -> Path:
+    if "://" in os.fspath(address):
+        raise ConfigError(
+            f"expected the path of a socket, got {address!r}: servers are for this machine alone, and have no ports"
+        )
+    return Path(address).absolute()
 
 
 def _key_path(path: Path) -> Path:

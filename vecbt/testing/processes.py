@@ -35,7 +35,8 @@ class RateProcesses:
         self._pipes: list[Connection] = []
         for number in range(count):
             ours, theirs = context.Pipe()
-            process = start_process(context, _measure_forever, (theirs, carrier, number), f"vecbt-rate-{number}")
+            arguments, name = (theirs, carrier, number), f"vecbt-rate-{number}"
+            process = start_process(context, _measure_forever, arguments, name, daemon=False)  # it may have workers
             theirs.close()
             self._processes.append(process)
             self._pipes.append(ours)
