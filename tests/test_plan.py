@@ -20,7 +20,7 @@ from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumn
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.errors import ConfigError
 from vecbt.kernels.block import Block
-from vecbt.kernels.layout import ActionKind, Autoreset, Clock, Param, RewardKind, Setting, Stat
+from vecbt.kernels.layout import ActionKind, Autoreset, Clock, Param, RewardKind, Section, Setting, Stat
 from vecbt.plan import Plan, make_plan
 from vecbt.shm.arena import Arena, ArraySpec
 
@@ -224,6 +224,7 @@ def test_arrays_are_those_that_kernels_read(num_envs: int, autoreset: Autoreset,
     arrays = Arena(specs).arrays
     Block({**arrays, **table.arrays, **plan.constants})  # it refuses any wrong dtype, dimension or layout
     by_env = {name: spec.shape[0] for name, spec in specs.items() if not name.startswith("final_")}
+    assert by_env.pop("sections") == len(Section)
     columns = ("info_floats", "info_ints", "strategy_info")  # these are an array of columns
     assert {count for name, count in by_env.items() if name not in columns} == {num_envs}
     assert specs["info_floats"].shape == (4 + 2 * assets, num_envs)
@@ -279,8 +280,8 @@ def test_numbers_that_kernels_read() -> None:
         Setting.BARS: 18,  # six steps of three bars
         Setting.LOOKBACK: 11,
         Setting.NORMALIZE: 0,
-        Setting.TRAIN_COUNT: 1,
-        Setting.TEST_COUNT: 0,
+        Setting.SEQUENTIAL: 0,
+        Setting.ALIGNED: 0,
         Setting.FLATTEN: 0,
     }
     assert {setting: int(settings[setting]) for setting in wanted} == {k: int(v) for k, v in wanted.items()}

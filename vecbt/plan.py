@@ -22,6 +22,7 @@ from vecbt.kernels.layout import (
     Clock,
     Param,
     RewardKind,
+    Section,
     Setting,
     Stat,
     row_width,
@@ -113,7 +114,8 @@ class Plan:
         specs = {
             "actions": ArraySpec((n, k), "float64"),
             "mask": ArraySpec((n,), "bool"),
-            "sample_type": ArraySpec((n,), "int8"),
+            "section": ArraySpec((n,), "int8"),
+            "sections": ArraySpec((len(Section), 3), "int64"),
             "seeds": ArraySpec((n, 2), "uint64"),
             "choices": ArraySpec((n, len(Choice)), "int64"),
             "next_seeds": ArraySpec((n, 2), "uint64"),
@@ -146,8 +148,8 @@ class Plan:
 
     def state_names(self, num_envs: int) -> list[str]:
         """Those of the arrays of `specs` that environments go on from, a row for each of them."""
-        infos = ("info_floats", "info_ints", "strategy_info")
-        return [name for name in self.specs(num_envs) if name not in infos and not name.startswith("final_")]
+        others = ("sections", "info_floats", "info_ints", "strategy_info")
+        return [name for name in self.specs(num_envs) if name not in others and not name.startswith("final_")]
 
 
 def make_plan(
@@ -253,7 +255,6 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
         "target_position": ActionKind.TARGET_POSITION,
         "target_percent": ActionKind.TARGET_PERCENT,
     }
-    (train_first, train_count), (test_first, test_count) = table.trials.sections
     values = {
         Setting.WINDOW: config.window,
         Setting.ACTIONS: actions[config.action_kind],
@@ -265,10 +266,8 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
         Setting.BARS: table.trials.bars,
         Setting.LOOKBACK: table.trials.lookback,
         Setting.NORMALIZE: config.normalize == "window",
-        Setting.TRAIN_FIRST: train_first,
-        Setting.TRAIN_COUNT: train_count,
-        Setting.TEST_FIRST: test_first,
-        Setting.TEST_COUNT: test_count,
+        Setting.SEQUENTIAL: table.trials.order == "sequential",
+        Setting.ALIGNED: table.trials.aligned,
         Setting.FLATTEN: config.flatten,
     }
     settings = np.zeros(len(Setting), np.int64)

@@ -12,7 +12,16 @@ from vecbt.brokers.compiled.intake import place
 from vecbt.kernels import block as b
 from vecbt.kernels._jit import Native, helper
 from vecbt.kernels.actions import instruct
-from vecbt.kernels.episode import decide, end_step, enter_bar, keep_outputs, open_episode, write_closes, write_outputs
+from vecbt.kernels.episode import (
+    decide,
+    end_step,
+    enter_bar,
+    has_next,
+    keep_outputs,
+    open_episode,
+    write_closes,
+    write_outputs,
+)
 from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, RewardKind, Row, Setting
 from vecbt.kernels.prefetch import prefetch_bar
 
@@ -89,7 +98,8 @@ def _publish(block: int, book: int, e: int) -> int:
         if clock[Clock.PHASE] == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.SAME_STEP:
             write_outputs(block, e)
             keep_outputs(block, e)
-            _begin_episode(block, book, e)
+            if has_next(block, e):
+                _begin_episode(block, book, e)
     write_outputs(block, e)
     counts = k.counts(book)[e]
     return counts[k.Queue.PENDING] + counts[k.Queue.SUBMITTED]  # type: ignore[no-any-return]
