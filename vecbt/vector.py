@@ -106,7 +106,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     ``account_features`` a dictionary of ``market`` and ``account`` (N, A); with ``flatten`` one (N, window * F + A).
 
     **Actions.** int64 (N,) for ``"discrete"`` (0 hold, 1 buy, 2 sell, 3 close) and ``"target_position"``; float32
-    (N, K) for ``"target_percent"``. Decided on the observation at bar *t*, filled at the open of bar *t + 1*.
+    (N, K) for ``"target_percent"``; a dictionary of arrays, int64 (N,) or float32 (N, 1), for an `ActionDictSpace`.
+    Decided on the observation at bar *t*, filled at the open of bar *t + 1*.
 
     **Rewards.** float64 (N,), see `vecbt.EnvConfig.reward`.
 
