@@ -324,6 +324,13 @@ def test_one_order_size_is_for_all(two_assets: DataTable) -> None:
     assert make_plan(EnvConfig(order_size=2), two_assets, Autoreset.NEXT_STEP).order_size.tolist() == [2.0, 2.0]
 
 
+@pytest.mark.parametrize("assets", [1, 3])
+def test_as_many_commissions_as_assets(assets: int) -> None:
+    config = EnvConfig(commission=(0.001, 0.002), order_size=1.0)
+    with pytest.raises(ConfigError, match=rf"commission has 2 schemes for {assets} assets: give one, or one for each"):
+        make_plan(config, table_of_assets(config, tuple("ABC"[:assets])), Autoreset.NEXT_STEP)
+
+
 @pytest.mark.parametrize(("sizes", "assets"), [((1.0, 2.0), 1), ((1.0, 2.0, 3.0), 2)])
 def test_as_many_order_sizes_as_assets(two_assets: DataTable, sizes: Any, assets: int) -> None:
     config = EnvConfig(order_size=sizes)

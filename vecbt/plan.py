@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, FloatArray, IntArray
-from vecbt.config import ACCOUNT_FEATURES, Commission, EnvConfig, RewardFunction, percent_of
+from vecbt.config import ACCOUNT_FEATURES, EnvConfig, RewardFunction, percent_of
 from vecbt.data.shared import DataTable
 from vecbt.errors import ConfigError
 from vecbt.kernels.layout import (
@@ -187,6 +187,7 @@ def make_plan(
         positions=np.array(config.positions, np.float64),
         order_size=_order_size(config, table.bars.assets),
     )
+    config.commissions(table.bars.assets)  # one for each, or it says so
     if config.action_kind != "target_percent" and config.order_size is not None:
         _check_order_size(plan)
     return plan
@@ -288,10 +289,9 @@ def _order_size(config: EnvConfig, assets: tuple[str, ...]) -> FloatArray:
 def _check_order_size(plan: Plan) -> None:
     """Refuse an order size that comes to nothing, or that the starting cash never pays: no order would be filled."""
     config, table = plan.config, plan.table
-    commission = config.commission if isinstance(config.commission, Commission) else Commission(rate=config.commission)
     largest = max(max(config.positions), 0.0) if config.actions == "target_position" else 1.0
     for asset, size in enumerate(plan.order_size):
-        name = table.bars.assets[asset]
+        name, commission = table.bars.assets[asset], config.commissions(table.bars.assets)[asset]
         # Any row may be an episode's first one; rows before the look-back cannot be.
         closes = table.bars.arena.arrays["ohlc"][table.trials.lookback :, asset, 3]
         if size < 0.0:
