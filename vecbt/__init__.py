@@ -16,11 +16,12 @@ from vecbt._version import __version__
 if TYPE_CHECKING:
     from vecbt import data, errors, spaces
     from vecbt.config import Commission, EnvConfig, Slippage
-    from vecbt.data.domain import CausalDomain, Domain, RandomDomain, SampleRules, SequentialDomain, WalkForward
+    from vecbt.data.domain import Domain, RandomDomain, SampleRules
     from vecbt.data.reading.read import read_bars
     from vecbt.dataserver import DataFeedServer
     from vecbt.env import TradingEnv
     from vecbt.kernels.layout import Asset, Row
+    from vecbt.server import BacktraderServer
     from vecbt.shm.vector_env import SharedMemoryVectorEnv
     from vecbt.strategy import Strategy
     from vecbt.testing.vector_checker import check_vector_env
@@ -45,11 +46,9 @@ __all__ = [
     "read_bars",
     "Domain",
     "RandomDomain",
-    "SequentialDomain",
-    "WalkForward",
-    "CausalDomain",
     "SampleRules",
     "DataFeedServer",
+    "BacktraderServer",
     # everything else
     "spaces",
     "check_vector_env",
@@ -59,21 +58,19 @@ __all__ = [
 
 _HOMES = {
     "Asset": "vecbt.kernels.layout",
-    "CausalDomain": "vecbt.data.domain",
     "Commission": "vecbt.config",
+    "BacktraderServer": "vecbt.server",
     "DataFeedServer": "vecbt.dataserver",
     "Domain": "vecbt.data.domain",
     "EnvConfig": "vecbt.config",
     "RandomDomain": "vecbt.data.domain",
     "Row": "vecbt.kernels.layout",
     "SampleRules": "vecbt.data.domain",
-    "SequentialDomain": "vecbt.data.domain",
     "SharedMemoryVectorEnv": "vecbt.shm.vector_env",
     "Slippage": "vecbt.config",
     "Strategy": "vecbt.strategy",
     "TradingEnv": "vecbt.env",
     "TradingVectorEnv": "vecbt.vector",
-    "WalkForward": "vecbt.data.domain",
     "check_vector_env": "vecbt.testing.vector_checker",
     "make_vec": "vecbt.vector",
     "read_bars": "vecbt.data.reading.read",

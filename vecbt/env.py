@@ -14,6 +14,7 @@ from vecbt.config import EnvConfig
 from vecbt.errors import ActionError, ClosedError, EpisodeError
 from vecbt.kernels.layout import Autoreset
 from vecbt.render import FRAMES_PER_SECOND, RENDER_MODES, check_render_mode, drawn, open_renderer
+from vecbt.results import unbatched
 from vecbt.spaces import ActionDictSpace
 
 __all__ = ["TradingEnv"]
@@ -32,7 +33,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         **env_config: The fields of `vecbt.EnvConfig`.
 
     Attributes:
-        num_trials: See `vecbt.vector.TradingVectorEnv`.
+        num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``.
 
     Example:
         >>> import gymnasium, vecbt
@@ -80,8 +81,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
 
         Args:
             seed: Seed of the draws of episodes; without one the count of episodes goes on.
-            options: ``trial_type``, ``sample_type``, ``trial`` and ``start``: which episode it is, see
-                `vecbt.vector.TradingVectorEnv.set_next_reset`.
+            options: ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time; ``trial`` and ``start``:
+                which episode it is, see `vecbt.vector.TradingVectorEnv.set_next_reset`.
 
         Returns:
             Observation and info.
@@ -94,7 +95,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self._batch.reset([seed], None, asked)
         self._ended = False
         results = self._batch.results
-        return _first(self.observation_space, results.observation()), _unbatched(results.infos(False, np.ones(1, bool)))
+        return _first(self.observation_space, results.observation()), unbatched(results.infos(False, np.ones(1, bool)))
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a step.
@@ -128,7 +129,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
     def _info(self) -> dict[str, Any]:
         batch = self._batch
         if self._ended or not self._shows_columns:
-            return _unbatched(batch.results.infos(self._ended))
+            return unbatched(batch.results.infos(self._ended))
         # Four times as quick as to take the batch's infos apart.
         outputs = batch.runner.outputs
         cash, value, drawdown, costs, position, position_price = outputs["info_floats"][:, 0].tolist()
@@ -194,16 +195,3 @@ _WHOLE = (int, np.integer)
 
 def _is_whole(action: Any) -> bool:
     return isinstance(action, _WHOLE) and not isinstance(action, bool)
-
-
-def _unbatched(infos: dict[str, Any]) -> dict[str, Any]:
-    """The infos of the only environment, as plain numbers where they are numbers."""
-    plain: dict[str, Any] = {}
-    for name, value in infos.items():
-        if name.startswith("_"):
-            continue
-        if isinstance(value, dict):
-            plain[name] = _unbatched(value)
-        else:
-            plain[name] = value[0] if value[0].ndim else value[0].item()
-    return plain

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from vecbt import errors
-from vecbt.data.domain.tables import ORDERS
 from vecbt.errors import DataError, MessageError, UnknownNameError, VecbtError, WorkerError
 
 __all__ = [
@@ -99,7 +98,6 @@ def _is_plain(value: Any, depth: int = 32) -> bool:
 _NULL = Field("null", lambda value: value is None)
 _TEXT = Field("a string", lambda value: isinstance(value, str))
 _TEXTS = _list(_TEXT)
-_FLAG = Field("true or false", lambda value: type(value) is bool)
 _NUMBER = Field("a number", lambda value: type(value) is float or (type(value) is int and abs(value) < 1 << 63))
 _TIME = _whole(-(1 << 63))
 _OBJECT = Field("an object, of numbers of 64 bits", lambda value: isinstance(value, dict) and _is_plain(value))
@@ -122,7 +120,7 @@ REQUESTS: Vocabulary = {
         "normalize": _one_of(None, "train", "window"),
         "window": _whole(),
         "warmup": _whole(1),
-        "steps": _either(_whole(), _one_of(None, "auto")),
+        "steps": _either(_whole(1), _one_of(None, "auto")),
         "skip": _whole(1),
     },
     "_get_data": {"kwargs": _OBJECT},
@@ -162,13 +160,10 @@ REPLIES: Vocabulary = {
         "features": _part("features", "raw_features", "price_of", names=_TEXTS),
         "trials": _part(
             *("trials", "starts", "rank"),
-            sections=_list(_list(_whole(), 2), 4),
+            sections=_list(_list(_whole(), 2), 2),
             shapes=_list(_NUMBER, 4),
-            order=_one_of(*ORDERS),
-            aligned=_FLAG,
             lookback=_whole(),
             bars=_whole(),
-            train_rows=_list(_whole(), 2),
         ),
         "clock": _part("clock"),
     },
@@ -286,8 +281,8 @@ def encode_error(error: Exception) -> bytes:
         return encode_error(MessageError(f"a {type(error).__name__} cannot be told: {unfit}"))
 
 
-def raise_error(reply: Mapping[str, Any]) -> NoReturn:
-    """Raise the error that an ``_error`` reply tells of.
+def raise_error(reply: Mapping[str, Any], sender: str = "the data server") -> NoReturn:
+    """Raise the error that an ``_error`` reply of ``sender`` tells of.
 
     Raises:
         VecbtError: The server's error; a `WorkerError` in place of one that is not vecbt's.
@@ -297,7 +292,7 @@ def raise_error(reply: Mapping[str, Any]) -> NoReturn:
         raise cls(reply["message"], source=reply["source"], row=reply["row"], column=reply["column"])
     if cls is not None and issubclass(cls, VecbtError):
         raise cls(reply["message"])
-    raise WorkerError(f"the data server failed: {reply['error']}: {reply['message']}")
+    raise WorkerError(f"{sender} failed: {reply['error']}: {reply['message']}")
 
 
 def _check_fields(message: Mapping[str, Any], fields: Mapping[str, Field]) -> None:

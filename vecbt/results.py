@@ -14,7 +14,7 @@ from vecbt.plan import Plan
 from vecbt.runner import Runner
 from vecbt.states import array_name, leaves, nested
 
-__all__ = ["INFOS", "Results"]
+__all__ = ["INFOS", "Results", "unbatched"]
 
 INFOS = (
     "cash",
@@ -30,19 +30,7 @@ INFOS = (
 )
 """Names of the columns of infos."""
 _WHOLE_STATS = [
-    int(stat)
-    for stat in (
-        Stat.L,
-        Stat.BARS,
-        Stat.TRADES,
-        Stat.REASON,
-        Stat.EPISODE,
-        Stat.START,
-        Stat.END,
-        Stat.TRIAL,
-        Stat.TRIAL_TYPE,
-        Stat.SAMPLE_TYPE,
-    )
+    int(stat) for stat in (Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END, Stat.TRIAL)
 ]
 _STAT_MASKS = ["_" + stat.name.lower() for stat in Stat]
 
@@ -225,3 +213,16 @@ def _only_columns(array: AnyArray, columns: IntArray) -> AnyArray:
     copy = np.zeros_like(array)
     copy[:, columns] = array[:, columns]
     return copy
+
+
+def unbatched(infos: dict[str, Any]) -> dict[str, Any]:
+    """The infos of the only environment, as plain numbers where they are numbers."""
+    plain: dict[str, Any] = {}
+    for name, value in infos.items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, dict):
+            plain[name] = unbatched(value)
+        else:
+            plain[name] = value[0] if value[0].ndim else value[0].item()
+    return plain

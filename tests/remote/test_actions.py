@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import vecbt
+from tests.envs import MARKET
+from vecbt.data.store import DataStore, TableRequest
 from vecbt.errors import ActionError
-from vecbt.remote.actions import as_batch
+from vecbt.kernels.layout import Autoreset
+from vecbt.named_actions import NamedActions
+from vecbt.plan import make_plan
+from vecbt.remote.actions import _DISCRETE, ActionReader, _rows
+from vecbt.spaces import ActionDictSpace
 
 PAIR = ["EURUSD", "GBPUSD"]
 
@@ -27,20 +34,42 @@ PAIR = ["EURUSD", "GBPUSD"]
     ],
 )
 def test_every_way_to_say_it(given: Any, num_envs: int, assets: list[str], expected: list[Any]) -> None:
-    batch = as_batch(given, num_envs, assets, named=True)
-    assert batch.tolist() == expected
-    assert batch.dtype.kind == "i"
+    rows = _rows(given, num_envs, assets, _DISCRETE)
+    assert rows == [row if isinstance(row, list) else [row] for row in expected]
 
 
 def test_weights_are_numbers() -> None:
-    assert as_batch({"EURUSD": 0.5}, 1, PAIR[:1], named=False).tolist() == [0.5]
+    assert _rows({"EURUSD": 0.5}, 1, PAIR[:1], ()) == [[0.5]]
     with pytest.raises(ActionError, match="environment 0, asset 'EURUSD': expected a number, got 'buy'"):
-        as_batch("buy", 1, PAIR[:1], named=False)
+        _rows("buy", 1, PAIR[:1], ())
 
 
-def test_arrays_are_the_environments_own_business() -> None:
-    given = np.zeros((5, 5))
-    assert as_batch(given, 2, PAIR, named=True) is given
+ASSETS = ("EURUSD", "GBPUSD")
+
+
+@pytest.mark.parametrize("num_envs", [1, 2])
+@pytest.mark.parametrize(
+    "actions",
+    [
+        ActionDictSpace(ASSETS, ("hold", "close", "buy")),
+        ActionDictSpace((*ASSETS, "default_cash")),
+    ],
+    ids=["discrete", "continuous"],
+)
+def test_dictionaries_of_spaces(num_envs: int, actions: ActionDictSpace) -> None:
+    table = DataStore(dict.fromkeys(ASSETS, MARKET)).table(TableRequest(("EURUSD.close",), None, 1, 1, 10, 1))
+    plan = make_plan(vecbt.EnvConfig(actions=actions, features=("EURUSD.close",), window=1), table, Autoreset.DISABLED)
+    reader = ActionReader(plan, num_envs)
+    own: dict[str, Any] = (
+        {"EURUSD": "buy", "GBPUSD": 1} if actions.is_discrete else {"default_cash": 0.25, "GBPUSD": 0.75, "EURUSD": 0}
+    )
+    batch = reader.read([own] * num_envs if num_envs > 1 else own)
+    expected = {name: {"buy": 2}.get(value, value) for name, value in own.items()}
+    assert {name: column.reshape(-1).tolist() for name, column in batch.items()} == {
+        name: [value] * num_envs for name, value in expected.items()
+    }
+    assert reader.read(batch) is batch  # as step takes them
+    NamedActions(actions, ASSETS).take(batch, np.zeros((num_envs, 2)))
 
 
 @pytest.mark.parametrize(
@@ -62,4 +91,4 @@ def test_arrays_are_the_environments_own_business() -> None:
 )
 def test_what_is_no_action(given: Any, num_envs: int, assets: list[str], words: str) -> None:
     with pytest.raises(ActionError, match=words):
-        as_batch(given, num_envs, assets, named=True)
+        _rows(given, num_envs, assets, _DISCRETE)

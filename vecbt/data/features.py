@@ -257,7 +257,8 @@ class _Evaluator:
                 "shorten its period, or give more data"
             )
         result = function.compute(*(x.values for x in inputs), *tree.parameters, start=start)
-        asset = inputs[0].asset if function.price else -1  # several inputs are columns of one stream
+        units = {x.asset for x in inputs}
+        asset = units.pop() if function.price and len(units) == 1 else -1
         lines = result if function.lines else (result,)
         return tuple(
             self.finite(tree, _Series(values, first, clock, asset), function.undefined)

@@ -8,46 +8,67 @@ from typing import Any
 import numpy as np
 
 from vecbt.errors import ActionError, UnknownNameError
+from vecbt.plan import Plan
+from vecbt.spaces import ActionDictSpace
 
-__all__ = ["DISCRETE", "as_batch"]
+__all__ = ["ActionReader"]
 
-DISCRETE = {"hold": 0, "buy": 1, "sell": 2, "close": 3}
-"""The names of discrete actions."""
+_DISCRETE = ("hold", "buy", "sell", "close")
 
 
-def as_batch(given: Any, num_envs: int, assets: Sequence[str], named: bool) -> Any:
-    """The actions of a message as `vecbt.vector.TradingVectorEnv.step` takes them.
+class ActionReader:
+    """Reads the actions of messages.
 
     Args:
-        given: For one environment an action: a name, a number, or a dictionary of them by asset; for several a list
-            with one for each, or an array.
-        num_envs: Environments.
-        assets: Names of the assets, in their order.
-        named: Whether actions have names, as ``"buy"``.
+        plan: What the environments are.
+        num_envs: How many.
+    """
 
-    Returns:
-        An array of shape (N,) or, for several assets, (N, K).
+    def __init__(self, plan: Plan, num_envs: int) -> None:
+        self._num_envs, self._assets = num_envs, plan.table.bars.assets
+        self._names: tuple[str, ...] = _DISCRETE if plan.config.actions == "discrete" else ()
+        self._space = plan.action_space if isinstance(plan.action_space, ActionDictSpace) else None
+        if self._space is not None:
+            self._assets, self._names = self._space.assets, self._space.base_actions
 
-    Raises:
-        ActionError: If there are not so many actions, or one is none; names the environment and the asset.
+    def read(self, given: Any) -> Any:
+        """Actions as `vecbt.vector.TradingVectorEnv.step` takes them.
+
+        Args:
+            given: For one environment an action: a name, a number, or a dictionary of them by asset; for several a
+                list with one for each. What `step` itself takes will do too.
+
+        Raises:
+            ActionError: If there are not so many actions, or one is none; names the environment and the asset.
+        """
+        batched = isinstance(given, Mapping) and any(isinstance(part, np.ndarray) for part in given.values())
+        if isinstance(given, np.ndarray) or batched:
+            return given
+        rows = _rows(given, self._num_envs, self._assets, self._names)
+        if self._space is None:
+            return np.asarray(rows if len(self._assets) > 1 else [row[0] for row in rows])
+        columns = zip(self._assets, zip(*rows, strict=True), strict=True)
+        if self._space.is_discrete:
+            return {name: np.asarray(column) for name, column in columns}
+        return {name: np.asarray(column, np.float32)[:, np.newaxis] for name, column in columns}
+
+
+def _rows(given: Any, num_envs: int, assets: Sequence[str], names: Sequence[str]) -> list[list[Any]]:
+    """A number for each asset of each environment.
 
     Example:
-        >>> as_batch("buy", 1, ["EURUSD"], named=True)
-        array([1])
-        >>> as_batch([{"B": "close", "A": 0}, {"A": "sell", "B": 1}], 2, ["A", "B"], named=True)
-        array([[0, 3],
-               [2, 1]])
+        >>> _rows("buy", 1, ["EURUSD"], _DISCRETE)
+        [[1]]
+        >>> _rows([{"B": "close", "A": 0}, {"A": "sell", "B": 1}], 2, ["A", "B"], _DISCRETE)
+        [[0, 3], [2, 1]]
     """
-    if isinstance(given, np.ndarray):
-        return given
     own = given if isinstance(given, list | tuple) and (num_envs > 1 or len(given) == 1) else [given]
     if len(own) != num_envs:
         raise ActionError(f"expected a list of {num_envs} actions, one for each environment, got {given!r:.200}")
-    rows = [_row(action, env, assets, named) for env, action in enumerate(own)]
-    return np.asarray(rows if len(assets) > 1 else [row[0] for row in rows])
+    return [_row(action, env, assets, names) for env, action in enumerate(own)]
 
 
-def _row(action: Any, env: int, assets: Sequence[str], named: bool) -> list[Any]:
+def _row(action: Any, env: int, assets: Sequence[str], names: Sequence[str]) -> list[Any]:
     """One environment's action, a number for each asset."""
     if isinstance(action, Mapping):
         for name in action:
@@ -64,15 +85,14 @@ def _row(action: Any, env: int, assets: Sequence[str], named: bool) -> list[Any]
                 f"environment {env}: expected an action for each of {len(assets)} assets ({', '.join(assets)}), got "
                 f"{action!r:.200}"
             )
-    return [
-        _number(value, f"environment {env}, asset {name!r}", named) for name, value in zip(assets, numbers, strict=True)
-    ]
+    places = [f"environment {env}, asset {name!r}" for name in assets]
+    return [_number(value, place, names) for value, place in zip(numbers, places, strict=True)]
 
 
-def _number(value: Any, where: str, named: bool) -> Any:
-    if named and isinstance(value, str) and value in DISCRETE:
-        return DISCRETE[value]
+def _number(value: Any, where: str, names: Sequence[str]) -> Any:
+    if isinstance(value, str) and value in names:
+        return names.index(value)
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
-        names = f"one of {', '.join(DISCRETE)}, or a number" if named else "a number"
-        raise ActionError(f"{where}: expected {names}, got {value!r:.200}")
+        known = f"one of {', '.join(names)}, or a number" if names else "a number"
+        raise ActionError(f"{where}: expected {known}, got {value!r:.200}")
     return value
