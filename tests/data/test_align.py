@@ -143,13 +143,23 @@ class TestJoined:
     def test_a_source_that_says_nothing_of_its_stamps_is_not_joined(self, tmp_path: Path) -> None:
         HOURS.to_frame().to_csv(tmp_path / "slow.csv")
         for source in (HOURS.to_frame(), tmp_path / "slow.csv"):
-            with pytest.raises(TimestampError, match=r"nothing says whether .* give read_bars\(..., stamp='start'\)"):
+            with pytest.raises(TimestampError, match=r"nothing says whether the stamps of SLOW are starts or ends"):
                 align_bars({"FAST": MINUTES, "SLOW": source}, asof=["SLOW"])
 
     def test_a_source_that_names_its_starts_is_joined(self) -> None:
         frame = HOURS.to_frame().rename_axis("open_time")
         bars = align_bars({"FAST": MINUTES, "SLOW": frame}, asof=["SLOW"])
         assert stamps_of(bars)[0] == 120
+
+    def test_assets_of_which_one_says_nothing_of_its_stamps(self) -> None:
+        silent, said = MINUTES.to_frame(), MINUTES.to_frame().rename_axis("open_time")
+        message = r"those of SAID say that they are starts, none says whether the stamps of SILENT are starts or ends"
+        for streams in ({"SILENT": silent, "SAID": said}, {"SAID": said, "SILENT": silent}):
+            with pytest.raises(TimestampError, match=message):
+                align_bars(streams)
+        for own in (MINUTES, read_bars(silent, stamp="end")):
+            assert len(align_bars({"SAID": said, "OWN": own})) == 239
+        assert len(align_bars({"SAID": said, "TOO": said})) == 240
 
     @given(
         fast=st.sets(st.integers(0, 300), min_size=3, max_size=80).map(sorted),

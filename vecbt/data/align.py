@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import keyword
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,9 +10,9 @@ import numpy as np
 
 from vecbt.arrays import IntArray
 from vecbt.data.aligned import AlignedBars, last_known
-from vecbt.data.bars import CORE, Bars
-from vecbt.data.functions import FUNCTIONS
+from vecbt.data.bars import Bars
 from vecbt.data.reading.read import read_bars
+from vecbt.data.streams import read_streams
 from vecbt.data.timeline import format_duration, format_interval, format_stamp
 from vecbt.errors import ConfigError, TimestampError, UnknownNameError
 
@@ -53,7 +52,8 @@ def align_bars(data: Mapping[str, Any], *, asof: Collection[str] = ()) -> Aligne
 
     Args:
         data: The streams by name: anything that `read_bars` reads, or Bars. Names are identifiers, by which feature
-            expressions know the streams. The order is that of the assets in actions, observations and infos.
+            expressions know the streams. The order is that of the assets in actions, observations and infos. Sources
+            of which only some say that their stamps are starts are to be read by ``read_bars(..., stamp=...)``.
         asof: Names of the streams that are joined; all others are assets. Unless such a source says by itself that
             its stamps are starts, read it with ``read_bars(..., stamp=...)``: a wrong guess would show the future.
 
@@ -64,7 +64,7 @@ def align_bars(data: Mapping[str, Any], *, asof: Collection[str] = ()) -> Aligne
         ConfigError: For names that no expression could use, and if there is no asset.
         UnknownNameError: For a name in ``asof`` that is not in ``data``.
         TimestampError: If assets have no bar in common or bars of different lengths, a joined stream has shorter bars
-            than the assets or none before their last, or nothing says what its stamps are.
+            than the assets or none before their last, or nothing says what stamps are where it matters.
         DataError: As `read_bars`; a note says which stream.
 
     Example:
@@ -73,7 +73,7 @@ def align_bars(data: Mapping[str, Any], *, asof: Collection[str] = ()) -> Aligne
         >>> frame = minutes.to_frame()
         >>> every_hour = {"open": "first", "high": "max", "low": "min", "close": "last"}
         >>> hours = frame.resample("1h", closed="right", label="right").agg(every_hour)
-        >>> bars = align_bars({"SYNTH": minutes, "HOUR": read_bars(hours)}, asof=["HOUR"])
+        >>> bars = align_bars({"SYNTH": minutes, "HOUR": read_bars(hours, stamp="end")}, asof=["HOUR"])
         >>> bars
         <AlignedBars SYNTH: 5941 bars of 1 min, 2024-01-01 01:00:00 to 2024-01-05 04:00:00 UTC, beside them HOUR>
         >>> for note in bars.notes[-2:]:
@@ -86,9 +86,7 @@ def align_bars(data: Mapping[str, Any], *, asof: Collection[str] = ()) -> Aligne
     if not data:
         raise ConfigError("expected at least one stream of bars, got an empty mapping")
     joins = _check_asof(data, asof)
-    for name in data:
-        _check_name(name)
-    streams = {name: _read(name, source, joined=name in joins) for name, source in data.items()}
+    streams = read_streams(data, joins)
     assets = {name: bars for name, bars in streams.items() if name not in joins}
     joined = {name: bars for name, bars in streams.items() if name in joins}
     if not assets:
@@ -107,49 +105,6 @@ def _check_asof(data: Mapping[str, Any], asof: Collection[str]) -> frozenset[str
         if name not in data:
             raise UnknownNameError.of("stream in asof", name, map(str, data))
     return frozenset(asof)
-
-
-def _check_name(name: object) -> None:
-    """Make sure that feature expressions can use the name of a stream."""
-    if name in CORE:
-        raise ConfigError(
-            f"{name!r} is a column: a mapping has streams of bars by name; columns belong into a pandas DataFrame"
-        )
-    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-        mended = "".join(char if char.isalnum() else "_" for char in str(name))
-        hint = f", such as {mended!r}" if mended.isidentifier() and not keyword.iskeyword(mended) else ""
-        raise ConfigError(f"the name of a stream must be an identifier{hint}, for use in features; got {name!r}")
-    if name in FUNCTIONS:
-        raise ConfigError(f"the name of a stream must differ from all functions of features; got {name!r}")
-
-
-def _read(name: str, source: Any, *, joined: bool) -> Bars:
-    if isinstance(source, AlignedBars):
-        raise ConfigError(f"{name} has been aligned already: align its streams by name, {', '.join(source.streams)}")
-    try:
-        bars = read_bars(source)
-        if joined and not isinstance(source, Bars):
-            _refuse_silence(bars, read_bars(source, stamp="end"))
-    except Exception as error:
-        error.add_note(f"This was read for {name!r}.")
-        raise
-    return bars
-
-
-def _refuse_silence(bars: Bars, as_ends: Bars) -> None:
-    """Refuse to take stamps for ends unasked: were they starts, a join would show each bar before it has been.
-
-    Assets are another matter: a shift of all of them shows nothing too early.
-    """
-    if np.array_equal(bars.timestamps, as_ends.timestamps):
-        raise TimestampError(
-            f"nothing says whether the stamps are starts or ends of the bars, the first of which is "
-            f"{format_stamp(int(bars.timestamps[0]))} UTC: give read_bars(..., stamp='start') or "
-            f"read_bars(..., stamp='end'). As of the wrong one every bar of {format_interval(bars.interval)} would be "
-            f"known before its end, or too late",
-            source=bars.source,
-            column="time",
-        )
 
 
 def _intersect(assets: Mapping[str, Bars], notes: list[str]) -> dict[str, Bars]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vecbt.arrays import FloatArray
     from vecbt.data.reading.names import ColumnMap
 
-__all__ = ["Repair", "Source", "read_bars"]
+__all__ = ["Repair", "Source", "read_bars", "read_stream"]
 
 Source = str | os.PathLike[str] | pd.DataFrame
 Repair = Literal["drop", "sort"]
@@ -101,6 +101,16 @@ def read_bars(
         if options != _Options():
             raise ConfigError("the options are for reading, but the source is Bars, which have been read")
         return source
+    return _read(source, options).to_bars()
+
+
+def read_stream(source: Source | Sequence[Source]) -> tuple[Bars, bool]:
+    """The bars that `read_bars` reads without options, and whether the source says that its stamps are starts."""
+    table = _read(source, _Options())
+    return table.to_bars(), table.starts
+
+
+def _read(source: Source | Sequence[Source], options: _Options) -> Table:
     parts: list[Any] = list(source) if isinstance(source, list | tuple) else [source]
     if not parts:
         raise ConfigError("expected a path, a DataFrame, or a list of these, got an empty list")
@@ -111,7 +121,7 @@ def read_bars(
     table.check_extras(drop=options.drop)
     if options.stamp == "start" or (options.stamp is None and table.starts):
         table.move_to_ends()
-    return table.to_bars()
+    return table
 
 
 @dataclass(frozen=True)
