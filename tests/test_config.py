@@ -199,9 +199,15 @@ REFUSED: list[tuple[dict[str, Any], type[VecbtError], str]] = [
     ),
     *(
         ({name: value}, ConfigError, f"{name} must be a number")
-        for name in ("lot", "start_cash", "leverage", "commission", "slippage", "reward_scale", "gamma")
+        for name in ("lot", "start_cash", "leverage", "slippage", "reward_scale", "gamma")
         for value in NO_NUMBERS
     ),
+    *(
+        ({"commission": commission}, ConfigError, "commission must be a number")
+        for value in NO_NUMBERS
+        for commission in ([0.0, value], *([] if isinstance(value, list) else [value]))
+    ),
+    ({"commission": []}, ConfigError, "commission must be a scheme, or one for each asset; got none"),
     *(
         ({name: value}, ConfigError, f"{name} must be a number")
         for name in ("max_exposure", "drawdown_call", "target_call")
@@ -293,6 +299,7 @@ def test_a_keyword_with_a_slip_of_the_pen_finds_its_field(field: str) -> None:
         {"start_cash": Fraction(1, 3)},
         {"leverage": 500},
         {"commission": 0},
+        {"commission": [0.001, Commission(rate=1.0, per_unit=True)]},
         {"commission": 2.5},  # a fraction above 1 is odd, and Backtrader takes it
         {"slippage": 1},
         {"slippage": 0},

@@ -16,7 +16,12 @@ from tests.modules import importable
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MODULES = [name for name in importable() if name != "vecbt.shm.preload"]
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+BLOCKS = {
+    f"{page.stem} {number}": block
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+}
+"""The examples of every page, in the order in which they stand."""
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -44,10 +49,10 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.mark.usefixtures("warm")
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_readme(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", BLOCKS)
+def test_pages(name: str, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
-    script.write_text(BLOCKS[number], encoding="utf-8")
+    script.write_text(BLOCKS[name], encoding="utf-8")
     run = subprocess.run(
         [sys.executable, "-W", "error", script], capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False
     )

@@ -25,6 +25,7 @@ TREE: dict[str, tuple[str, ...]] = {
     "TooFewBarsError": ("DataError",),
     "FeatureError": ("VecbtError", "ValueError"),
     "SamplingError": ("VecbtError", "ValueError"),
+    "ExhaustedError": ("SamplingError",),
     "ActionError": ("VecbtError", "ValueError"),
     "EpisodeError": ("VecbtError", "RuntimeError"),
     "SpaceMismatchError": ("VecbtError", "RuntimeError"),

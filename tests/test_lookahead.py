@@ -15,10 +15,14 @@ from vecbt.data.bars import Bars
 from vecbt.errors import LookAheadError
 
 
+def columns_of(bars: Bars) -> dict[str, np.ndarray]:
+    return {name: bars.column(name).copy() for name in ("open", "high", "low", "close", "volume")}
+
+
 def with_another_future(bars: Bars, row: int, seed: int) -> Bars:
     """The same bars up to ``row``, and others after it."""
     random = np.random.default_rng(seed)
-    columns = {name: bars.column(name).copy() for name in ("open", "high", "low", "close", "volume")}
+    columns = columns_of(bars)
     after = slice(row + 1, None)
     factor = np.exp(random.normal(0.0, 0.2, len(bars) - row - 1))
     for name in columns:
@@ -46,6 +50,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "strategy": {"strategy": Trend},
     "frames": {"skip_frame": 3, "latency": 2},
     "orders that wait": {"slippage": vecbt.Slippage(perc=0.002, match=False), "account_features": ("value",)},
+    "several assets": {"assets": 3, "commission": 0.001, "features": ("close", "rsi(5)"), "max_exposure": 1.0},
+    "weights of several assets": {"assets": 3, "actions": "target_percent", "account_features": ("exposure",)},
     "futures": {"commission": vecbt.Commission(margin=40.0, mult=3.0), "reward": "differential_sharpe"},
 }
 
@@ -64,12 +70,17 @@ ENGINES: dict[str, dict[str, Any]] = {
 def test_another_future_changes_nothing(engine: str, name: str) -> None:
     settings = {"order_size": 3, **ENGINES[engine], **SETTINGS[name], "episode_steps": 40}
     # Most episodes go past this row: what looks a single bar ahead is seen on the row itself alone.
-    present, row = MARKET.rows(0, 240), 130
+    assets, row = settings.pop("assets", 1), 130
+    present = {f"asset{number}": MARKET.rows(240 * number, 240 * number + 240) for number in range(assets)}
+    stamps = present["asset0"].timestamps
+    present = {name: Bars.from_arrays(stamps, **columns_of(bars), name=name) for name, bars in present.items()}
+    another = {name: with_another_future(bars, row, seed=9 + i) for i, (name, bars) in enumerate(present.items())}
     random = np.random.default_rng(4)
-    batches = [make(24, data=data, **settings) for data in (present, with_another_future(present, row, seed=9))]
+    batches = [make(24, data=data if assets > 1 else data["asset0"], **settings) for data in (present, another)]
     weights = settings.get("actions") == "target_percent"
+    shape = (24, assets) if weights or assets > 1 else (24,)
     draws = [
-        random.uniform(-1.0, 1.0, (24, 1)).astype(np.float32) if weights else random.integers(0, 4, 24)
+        random.uniform(-1.0, 1.0, shape).astype(np.float32) if weights else random.integers(0, 4, shape)
         for _ in range(80)
     ]
     results = [envs.reset(seed=6) for envs in batches]

@@ -116,6 +116,31 @@ def test_the_single_environment(engine: str, base: Any) -> None:
     envs.close()
 
 
+@pytest.mark.parametrize("base", [MIXED, None], ids=["base actions", "weights"])
+def test_gymnasium_batches_of_single_environments(base: Any) -> None:
+    keywords: dict[str, Any] = {
+        "data": MARKET,
+        "actions": ActionDictSpace([ONE], base),
+        "episode_steps": 20,
+        **settings("compiled"),
+    }
+    ours = vecbt.make_vec(num_envs=2, **keywords)
+    sync = gymnasium.make_vec("vecbt/Trading-v0", num_envs=2, vectorization_mode="sync", **keywords)
+    shared = vecbt.SharedMemoryVectorEnv([lambda: vecbt.TradingEnv(**keywords)] * 2, num_workers=0)
+    batches: list[Any] = [ours, sync, shared]
+    for envs in batches:
+        assert envs.action_space == ours.action_space
+        assert envs.observation_space == ours.observation_space
+        envs.action_space.seed(0)
+        envs.reset(seed=5)
+    for _ in range(25):
+        results = [envs.step(envs.action_space.sample())[:4] for envs in batches]
+        first, *others = [[flat(part) for part in result] for result in results]
+        assert others == [first, first]
+    for envs in batches:
+        envs.close()
+
+
 def test_check_vector_env() -> None:
     envs = make(2, actions=ActionDictSpace([ONE], MIXED), engine="compiled", episode_steps=8)
     vecbt.check_vector_env(envs)

@@ -20,7 +20,7 @@ from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumn
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.errors import ConfigError
 from vecbt.kernels.block import Block
-from vecbt.kernels.layout import ActionKind, Autoreset, Clock, Param, RewardKind, Setting, Stat
+from vecbt.kernels.layout import ActionKind, Autoreset, Clock, Param, RewardKind, Section, Setting, Stat
 from vecbt.plan import Plan, make_plan
 from vecbt.shm.arena import Arena, ArraySpec
 
@@ -224,6 +224,7 @@ def test_arrays_are_those_that_kernels_read(num_envs: int, autoreset: Autoreset,
     arrays = Arena(specs).arrays
     Block({**arrays, **table.arrays, **plan.constants})  # it refuses any wrong dtype, dimension or layout
     by_env = {name: spec.shape[0] for name, spec in specs.items() if not name.startswith("final_")}
+    assert by_env.pop("sections") == len(Section)
     columns = ("info_floats", "info_ints", "strategy_info")  # these are an array of columns
     assert {count for name, count in by_env.items() if name not in columns} == {num_envs}
     assert specs["info_floats"].shape == (4 + 2 * assets, num_envs)
@@ -279,8 +280,8 @@ def test_numbers_that_kernels_read() -> None:
         Setting.BARS: 18,  # six steps of three bars
         Setting.LOOKBACK: 11,
         Setting.NORMALIZE: 0,
-        Setting.TRAIN_COUNT: 1,
-        Setting.TEST_COUNT: 0,
+        Setting.SEQUENTIAL: 0,
+        Setting.ALIGNED: 0,
         Setting.FLATTEN: 0,
     }
     assert {setting: int(settings[setting]) for setting in wanted} == {k: int(v) for k, v in wanted.items()}
@@ -321,6 +322,13 @@ def test_order_sizes_are_units_or_negative_fractions(two_assets: DataTable, size
 
 def test_one_order_size_is_for_all(two_assets: DataTable) -> None:
     assert make_plan(EnvConfig(order_size=2), two_assets, Autoreset.NEXT_STEP).order_size.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("assets", [1, 3])
+def test_as_many_commissions_as_assets(assets: int) -> None:
+    config = EnvConfig(commission=(0.001, 0.002), order_size=1.0)
+    with pytest.raises(ConfigError, match=rf"commission has 2 schemes for {assets} assets: give one, or one for each"):
+        make_plan(config, table_of_assets(config, tuple("ABC"[:assets])), Autoreset.NEXT_STEP)
 
 
 @pytest.mark.parametrize(("sizes", "assets"), [((1.0, 2.0), 1), ((1.0, 2.0, 3.0), 2)])

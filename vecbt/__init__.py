@@ -16,7 +16,7 @@ from vecbt._version import __version__
 if TYPE_CHECKING:
     from vecbt import data, errors, spaces
     from vecbt.config import Commission, EnvConfig, Slippage
-    from vecbt.data.domain import Domain, RandomDomain, SampleRules
+    from vecbt.data.domain import CausalDomain, Domain, RandomDomain, SampleRules, SequentialDomain, WalkForward
     from vecbt.data.reading.read import read_bars
     from vecbt.dataserver import DataFeedServer
     from vecbt.env import TradingEnv
@@ -46,6 +46,9 @@ __all__ = [
     "read_bars",
     "Domain",
     "RandomDomain",
+    "SequentialDomain",
+    "WalkForward",
+    "CausalDomain",
     "SampleRules",
     "DataFeedServer",
     "BacktraderServer",
@@ -58,6 +61,7 @@ __all__ = [
 
 _HOMES = {
     "Asset": "vecbt.kernels.layout",
+    "CausalDomain": "vecbt.data.domain",
     "Commission": "vecbt.config",
     "BacktraderServer": "vecbt.server",
     "DataFeedServer": "vecbt.dataserver",
@@ -66,11 +70,13 @@ _HOMES = {
     "RandomDomain": "vecbt.data.domain",
     "Row": "vecbt.kernels.layout",
     "SampleRules": "vecbt.data.domain",
+    "SequentialDomain": "vecbt.data.domain",
     "SharedMemoryVectorEnv": "vecbt.shm.vector_env",
     "Slippage": "vecbt.config",
     "Strategy": "vecbt.strategy",
     "TradingEnv": "vecbt.env",
     "TradingVectorEnv": "vecbt.vector",
+    "WalkForward": "vecbt.data.domain",
     "check_vector_env": "vecbt.testing.vector_checker",
     "make_vec": "vecbt.vector",
     "read_bars": "vecbt.data.reading.read",

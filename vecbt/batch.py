@@ -13,7 +13,7 @@ from vecbt.arrays import AnyArray, BoolArray, IntArray
 from vecbt.choices import Choices
 from vecbt.errors import ActionError, EpisodeError
 from vecbt.kernels.account import summarize
-from vecbt.kernels.layout import Autoreset, Clock, Phase, Reason, Stat
+from vecbt.kernels.layout import Autoreset, Choice, Clock, Phase, Reason, Stat
 from vecbt.kernels.take import take_codes, take_weights
 from vecbt.named_actions import NamedActions
 from vecbt.plan import Plan
@@ -22,6 +22,7 @@ from vecbt.results import Results
 from vecbt.runner import Runner
 from vecbt.settings import check_unsigned
 from vecbt.spaces import ActionDictSpace
+from vecbt.trials import TrialKeeper
 
 __all__ = ["Batch"]
 
@@ -30,7 +31,6 @@ _STAT_CLOCKS = {
     Stat.EPISODE: Clock.EPISODE,
     Stat.START: Clock.START,
     Stat.END: Clock.BAR,
-    Stat.TRIAL: Clock.TRIAL,
 }
 
 
@@ -52,6 +52,7 @@ class Batch:
     def __init__(self, plan: Plan, num_envs: int, runner: Runner, arrays: Mapping[str, AnyArray]) -> None:
         self.plan, self.num_envs, self.runner = plan, num_envs, runner
         self.arrays = arrays
+        self._trials = TrialKeeper(plan.table, arrays)
         self._next = Choices(plan.table.trials, arrays)
         self._phase: IntArray = arrays["clock"][:, Clock.PHASE]
         self._all = np.ones(num_envs, bool)
@@ -99,7 +100,7 @@ class Batch:
         Args:
             envs: int64 (n,), the environments.
             seeds: A seed for each of them, or None to leave it at what has been said before.
-            asked: int64 (3, n), their options, see `vecbt.choices.as_columns`.
+            asked: int64 (4, n), their options, see `vecbt.choices.as_columns`.
 
         Raises:
             ConfigError: If a seed or an option is invalid.
@@ -116,10 +117,11 @@ class Batch:
         Args:
             seeds: A seed for each environment, or None to go on with its own.
             mask: Which environments to reset; None for all.
-            asked: int64 (3, N), the options of each, see `vecbt.choices.as_columns`; None for none.
+            asked: int64 (4, N), the options of each, see `vecbt.choices.as_columns`; None for none.
 
         Raises:
             ConfigError: If a seed or an option is invalid.
+            ExhaustedError: If there are no trials left.
         """
         chosen = self._all if mask is None else mask
         if (self._broken or not self._started) and not chosen.all():
@@ -128,9 +130,12 @@ class Batch:
         new = _checked((env, seed) for env, seed in enumerate(seeds) if seed is not None and chosen[env])
         if self._broken:
             self.runner.settle()
-        if asked is not None:
-            envs = np.flatnonzero(chosen)
-            self._next.put_options(envs, self._next.check_options(envs, asked[:, envs]))
+        envs = np.flatnonzero(chosen)
+        options = None if asked is None else self._next.check_options(envs, asked[:, envs])
+        if self._trials.finite:
+            self._require_trials(envs, set(new), options)
+        if options is not None:
+            self._next.put_options(envs, options)
         self._next.put_seeds(new)
         if not self._seeded:
             unseeded = np.flatnonzero(~self._next.has_seed).tolist()
@@ -169,6 +174,18 @@ class Batch:
         stat[Stat.REASON] = clock[Clock.REASON] = Reason.STOPPED
         for column, source in _STAT_CLOCKS.items():
             stat[column] = clock[source]
+        stat[Stat.TRIAL], stat[Stat.TRIAL_TYPE], stat[Stat.SAMPLE_TYPE] = self._trials.place(clock[Clock.TRIAL])
+
+    def _require_trials(self, envs: IntArray, seeded: set[int], options: IntArray | None) -> None:
+        """Make sure that there is a trial for each of these environments, which are to be reset."""
+        self._trials.look_at_clock()
+        begins_anew = self._next.has_seed[envs] | np.isin(envs, list(seeded)) | (not self._seeded)
+        numbers = np.where(begins_anew, 0, self.arrays["clock"][envs, Clock.EPISODE] + 1)
+        if options is None:
+            sections, chosen = self.arrays["section"][envs], self.arrays["choices"][envs, Choice.TRIAL]
+        else:
+            sections, chosen = options[0], options[1]
+        self._trials.require(envs, numbers, sections, chosen)
 
     def _check_whole(self) -> None:
         if self._broken:
@@ -191,6 +208,7 @@ class Batch:
         Raises:
             ActionError: If an action is not in the action space; nothing has moved then.
             EpisodeError: If an environment has not been reset, or has ended and the mode does not reset it.
+            ExhaustedError: If there are no trials left for an episode that begins with this step.
         """
         self._take_actions(actions)
         self.advance()
@@ -209,12 +227,18 @@ class Batch:
             raise EpisodeError("step() before reset(): call reset() first")
         if self._stopped or (self.any_ended and self.plan.autoreset == Autoreset.DISABLED):
             self._refuse_ended()
+        if self._trials.finite:
+            self._trials.look_at_clock()
+            if self.plan.autoreset != Autoreset.DISABLED:
+                self._trials.require_next()
         self._broken = True
         self.runner.step()
         self._broken = False
         outputs = self.runner.outputs
         # count_nonzero takes a sixth of the time of any()
         self.any_ended = bool(np.count_nonzero(outputs["terminations"]) or np.count_nonzero(outputs["truncations"]))
+        if self._trials.moving:
+            self._trials.advance_clock(np.flatnonzero(outputs["terminations"] | outputs["truncations"]))
         if self.recorder is not None:
             self.recorder.step(self.arrays, outputs, self.plan.autoreset == Autoreset.SAME_STEP)
 

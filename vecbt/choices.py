@@ -15,13 +15,13 @@ from vecbt.kernels.layout import Choice
 
 __all__ = ["EPISODE_OPTIONS", "Choices", "as_columns"]
 
-EPISODE_OPTIONS = ("sample_type", "trial", "start")
+EPISODE_OPTIONS = ("trial_type", "sample_type", "trial", "start")
 """Options of a reset that say which episode it begins."""
 
-_SECTION, _TRIAL, _START = range(3)
+_TRIAL_TYPE, _SAMPLE_TYPE, _TRIAL, _START = range(4)
 _KEPT = np.iinfo(np.int64).min  # nothing is said: what has been chosen before stays
 _DRAWN = _KEPT + 1
-_SAMPLE_TYPES = {0: 0, 1: 1, "train": 0, "test": 1}
+_TYPES = {"trial_type": ("source", "target"), "sample_type": ("train", "test")}
 _WORD = (1 << 64) - 1
 
 
@@ -33,7 +33,8 @@ def as_columns(options: Mapping[str, Any] | Sequence[Mapping[str, Any] | None], 
         count: Environments.
 
     Returns:
-        int64 (3, count): sample type, trial and start, of the right kind but not yet compared with the data.
+        int64 (4, count): trial type, sample type, trial and start, of the right kind but not yet compared with the
+        data.
 
     Raises:
         ConfigError: If a value is of the wrong kind.
@@ -66,8 +67,8 @@ def _column(name: str, options: Mapping[str, Any], count: int) -> IntArray:
     if name not in options:
         return np.full(count, _KEPT)
     value = options[name]
-    if name == "sample_type":
-        return np.full(count, _KEPT if value is None else _sample_type(value))
+    if name in _TYPES:
+        return np.full(count, _KEPT if value is None else _type_of(name, value))
     given = np.asarray(value)
     if given.dtype == object and given.shape in ((), (count,)):
         given = np.array([_DRAWN if number is None else number for number in given.reshape(-1)]).reshape(given.shape)
@@ -79,10 +80,12 @@ def _column(name: str, options: Mapping[str, Any], count: int) -> IntArray:
     return np.array(np.broadcast_to(given, count), np.int64)
 
 
-def _sample_type(value: object) -> int:
-    kind = _SAMPLE_TYPES.get(value) if isinstance(value, numbers.Integral | str) else None
+def _type_of(name: str, value: object) -> int:
+    first, second = _TYPES[name]
+    known: dict[object, int] = {0: 0, 1: 1, first: 0, second: 1}
+    kind = known.get(value) if isinstance(value, numbers.Integral | str) else None
     if kind is None:
-        raise ConfigError(f"sample_type must be 0 or 'train', 1 or 'test', got {value!r}")
+        raise ConfigError(f"{name} must be 0 or {first!r}, 1 or {second!r}, got {value!r}")
     return kind
 
 
@@ -91,13 +94,13 @@ class Choices:
 
     Args:
         trials: The trials to choose from.
-        arrays: The batch's arrays; of them this writes ``choices``, ``next_seeds`` and ``sample_type``.
+        arrays: The batch's arrays; of them this writes ``choices``, ``next_seeds`` and ``section``.
     """
 
     def __init__(self, trials: TrialColumns, arrays: Mapping[str, AnyArray]) -> None:
         self._trials = trials
         self._sections = np.array(trials.sections)
-        self._choices, self._sample_type = arrays["choices"], arrays["sample_type"]
+        self._choices, self._section = arrays["choices"], arrays["section"]
         self._next_seeds = arrays["next_seeds"]
 
     @property
@@ -113,35 +116,33 @@ class Choices:
 
     def put_options(self, envs: IntArray, columns: IntArray) -> None:
         """Choose for environments, as `check_options` has found it."""
-        self._sample_type[envs] = columns[_SECTION]
-        self._choices[envs, Choice.TRIAL], self._choices[envs, Choice.START] = columns[_TRIAL], columns[_START]
+        self._section[envs], self._choices[envs, Choice.TRIAL], self._choices[envs, Choice.START] = columns
 
     def check_options(self, envs: IntArray, asked: IntArray) -> IntArray:
         """Compare what is asked for with the data and with what has been chosen before; nothing is changed.
 
-        Another sample type drops a trial and a start that have been chosen, another trial drops a start.
+        What is said of trial type or sample type alone may be had in one way only, or with what has been said of the
+        other before. A change of either drops a trial and a start that have been chosen, another trial drops a start.
 
         Args:
             envs: int64 (n,), environments.
-            asked: int64 (3, n), their options, see `as_columns`.
+            asked: int64 (4, n), their options, see `as_columns`.
 
         Returns:
-            int64 (3, n) for `put_options`.
+            int64 (3, n) for `put_options`: section, trial and start, these counted from 1 and 0 for none.
 
         Raises:
             ConfigError: If there is no such trial, or no room for an episode; names the first environment.
         """
-        before = self._sample_type[envs]
-        section = np.where(asked[_SECTION] == _KEPT, before, asked[_SECTION])
+        before = self._section[envs].astype(np.int64)
+        section = self._sections_of(envs, before, asked)
         first, count = self._sections[section].T
-        if not count.all():
-            raise ConfigError("sample_type 'test' needs test rows: make the domain with a test_period")
         trial, start = asked[_TRIAL], asked[_START]
         said = trial > _DRAWN
         for place in np.flatnonzero(said & ((trial < 0) | (trial >= count)))[:1].tolist():
             raise ConfigError(
                 f"trial {trial[place]} of environment {envs[place]} is not in 0 to {count[place] - 1}: there are "
-                f"{count[place]} {_name(section[place])} trials"
+                f"{count[place]} {self._name(section[place])} trials"
             )
         kept = (trial == _KEPT) & (section == before)
         chosen = self._choices[envs]
@@ -150,6 +151,35 @@ class Choices:
         said = start > _DRAWN
         self._check_starts(envs, said, start, np.where(trials > 0, trials - 1, first), (trials > 0) | (count == 1))
         return np.stack([section, trials, np.where(said, start + 1, starts)])
+
+    def _sections_of(self, envs: IntArray, before: IntArray, asked: IntArray) -> IntArray:
+        """The section that trial type and sample type mean."""
+        says_trial, says_sample = asked[_TRIAL_TYPE] != _KEPT, asked[_SAMPLE_TYPE] != _KEPT
+        trial = np.where(says_trial, asked[_TRIAL_TYPE], before // 2)
+        sample = np.where(says_sample, asked[_SAMPLE_TYPE], before % 2)
+        # Where one of them is said and there is nothing of that kind, the other may differ.
+        empty = self._sections[2 * trial + sample, 1] == 0
+        trial = np.where(empty & ~says_trial, 1 - trial, trial)
+        sample = np.where(empty & ~says_sample, 1 - sample, sample)
+        section = 2 * trial + sample
+        for place in np.flatnonzero(self._sections[section, 1] == 0)[:1].tolist():
+            said = [
+                f"{name} {_TYPES[name][asked[column, place]]!r}"
+                for name, column, says in (
+                    ("trial_type", _TRIAL_TYPE, says_trial),
+                    ("sample_type", _SAMPLE_TYPE, says_sample),
+                )
+                if says[place]
+            ]
+            raise ConfigError(
+                f"environment {envs[place]}: there are no rows for {' and '.join(said)}: make the domain with a "
+                f"test_period, for target trials, or its trials, for test rows of their own"
+            )
+        return np.asarray(section)
+
+    def _name(self, section: int) -> str:
+        """What the trials of a section are called."""
+        return {"train": "training"}.get(name := list(self._trials.counts)[section // 2], name)
 
     def _check_starts(
         self, envs: IntArray, said: BoolArray, start: IntArray, trials: IntArray, known: BoolArray
@@ -169,7 +199,3 @@ class Choices:
                 f"{begin[place]} to {after[place] - 1} of the trial an episode needs {table.lookback} rows before its "
                 f"first and {max(table.bars, 1)} after it"
             )
-
-
-def _name(section: int) -> str:
-    return ("training", "test")[section]

@@ -149,7 +149,7 @@ class EnvConfig:
         checksubmit: Backtrader's: orders that the cash cannot cover are refused when they are sent.
         cheat_on_close: Backtrader's: orders are filled at the close that the agent has seen, one bar later.
         commission: A fraction of the traded value, exactly ``broker.setcommission(commission=x, leverage=leverage)``,
-            or a `Commission`.
+            or a `Commission`; or one per asset, in a sequence or by the assets' names.
         slippage: A fraction of the price, exactly ``broker.set_slippage_perc(x)``, or a `Slippage`.
         max_exposure: Orders after which the positions would be worth more than this multiple of the account's value
             are refused before the broker sees them; orders that reduce a position never are. None for no limit:
@@ -217,7 +217,7 @@ class EnvConfig:
     shortcash: bool = True
     checksubmit: bool = True
     cheat_on_close: bool = False
-    commission: float | Commission = 0.0
+    commission: float | Commission | Sequence[float | Commission] | Mapping[str, float | Commission] = 0.0
     slippage: float | Slippage = 0.0
     max_exposure: float | None = None
     skip_frame: int = 1
@@ -282,19 +282,12 @@ class EnvConfig:
         if isinstance(positions, str) or not isinstance(positions, Sequence) or not positions:
             raise ConfigError(f"positions must be a sequence of multiples of the order size, got {positions!r}")
         self._set("positions", tuple(check_number("positions", x) for x in positions))
-        sizes: Any = self.order_size
-        if isinstance(sizes, Mapping):
-            self._set("order_size", dict(sizes))
-        elif not isinstance(sizes, str) and isinstance(sizes, Sequence):
-            if not sizes:
-                raise ConfigError("order_size must be a size, or one for each asset; got none")
-            self._set("order_size", tuple(sizes))
-        if sizes is None and self.action_kind == "target_position":
+        sizes = self._check_each("order_size", "a size")
+        if sizes == (None,) and self.action_kind == "target_position":
             raise ConfigError(
                 "actions='target_position' needs an order_size, of which positions are multiples; got None"
             )
-        given = sizes.values() if isinstance(sizes, Mapping) else self._order_sizes
-        for size in given if sizes is not None else ():
+        for size in sizes if sizes != (None,) else ():
             _check_size(size)
         check_number("lot", self.lot, low=0.0, open_low=True)
         if self.action_kind == "target_percent" and self.leverage != 1.0:
@@ -316,8 +309,9 @@ class EnvConfig:
     def _check_broker(self) -> None:
         check_number("start_cash", self.start_cash, low=0.0, open_low=True)
         check_number("leverage", self.leverage, low=0.0, open_low=True)
-        if not isinstance(self.commission, Commission):
-            check_number("commission", self.commission, low=0.0)
+        for commission in self._check_each("commission", "a scheme"):
+            if not isinstance(commission, Commission):
+                check_number("commission", commission, low=0.0)
         if not isinstance(self.slippage, Slippage):
             check_number("slippage", self.slippage, low=0.0, high=1.0)
         if self.max_exposure is not None:
@@ -372,6 +366,36 @@ class EnvConfig:
             if "vecbt.strategy.Strategy" not in bases:
                 raise ConfigError(f"strategy must be a subclass of vecbt.Strategy, got {strategy!r}")
 
+    def _check_each(self, name: str, what: str) -> tuple[Any, ...]:
+        """Keep a setting that may be one for all assets or one for each; returns all that there are."""
+        given = getattr(self, name)
+        if isinstance(given, Mapping):
+            self._set(name, dict(given))
+            return tuple(given.values())
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            return (given,)
+        if not given:
+            raise ConfigError(f"{name} must be {what}, or one for each asset; got none")
+        self._set(name, tuple(given))
+        return tuple(given)
+
+    def _of_each(self, name: str, what: str, assets: Sequence[str]) -> tuple[Any, ...]:
+        """The value of such a setting for each asset.
+
+        Raises:
+            ConfigError: If there is not one for each.
+        """
+        given = getattr(self, name)
+        if isinstance(given, dict):
+            if set(given) != set(assets):
+                raise ConfigError(f"{name} names {sorted(given)}, but the assets are {sorted(assets)}: name each once")
+            return tuple(given[asset] for asset in assets)
+        if not isinstance(given, tuple):
+            return (given,) * len(assets)
+        if len(given) not in (1, len(assets)):
+            raise ConfigError(f"{name} has {len(given)} {what} for {len(assets)} assets: give one, or one for each")
+        return given * len(assets) if len(given) == 1 else given
+
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the class is frozen for everybody else
 
@@ -382,27 +406,22 @@ class EnvConfig:
             return self.actions
         return "discrete" if self.actions.is_discrete else "target_percent"
 
-    @property
-    def _order_sizes(self) -> tuple[Any, ...]:
-        return self.order_size if isinstance(self.order_size, tuple) else (self.order_size,)
-
     def order_sizes(self, assets: Sequence[str]) -> tuple[float | str | None, ...]:
         """The order size of each asset.
 
         Raises:
             ConfigError: If there is not one for each.
         """
-        sizes = self.order_size
-        if isinstance(sizes, Mapping):
-            if set(sizes) != set(assets):
-                raise ConfigError(
-                    f"order_size names {sorted(sizes)}, but the assets are {sorted(assets)}: name each once"
-                )
-            return tuple(sizes[name] for name in assets)
-        given = self._order_sizes
-        if len(given) not in (1, len(assets)):
-            raise ConfigError(f"order_size has {len(given)} sizes for {len(assets)} assets: give one, or one for each")
-        return given * len(assets) if len(given) == 1 else given
+        return self._of_each("order_size", "sizes", assets)
+
+    def commissions(self, assets: Sequence[str]) -> tuple[Commission, ...]:
+        """The commission scheme of each asset.
+
+        Raises:
+            ConfigError: If there is not one for each.
+        """
+        given = self._of_each("commission", "schemes", assets)
+        return tuple(one if isinstance(one, Commission) else Commission(rate=one) for one in given)
 
 
 def _check_size(size: object) -> None:

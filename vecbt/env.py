@@ -33,7 +33,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         **env_config: The fields of `vecbt.EnvConfig`.
 
     Attributes:
-        num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``.
+        num_trials: See `vecbt.vector.TradingVectorEnv`.
 
     Example:
         >>> import gymnasium, vecbt
@@ -81,8 +81,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
 
         Args:
             seed: Seed of the draws of episodes; without one the count of episodes goes on.
-            options: ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time; ``trial`` and ``start``:
-                which episode it is, see `vecbt.vector.TradingVectorEnv.set_next_reset`.
+            options: ``trial_type``, ``sample_type``, ``trial`` and ``start``: which episode it is, see
+                `vecbt.vector.TradingVectorEnv.set_next_reset`.
 
         Returns:
             Observation and info.

@@ -12,6 +12,7 @@ VecbtError
 │   └── TooFewBarsError                 less data than an episode needs
 ├── FeatureError (ValueError)           a feature expression
 ├── SamplingError (ValueError)          no trial or episode satisfies the rules
+│   └── ExhaustedError                  the trials of a domain are used up
 ├── ActionError (ValueError)            an action outside its space, with the env's index
 ├── EpisodeError (RuntimeError)         a call that the state of the episodes does not allow
 ├── SpaceMismatchError (RuntimeError)   environments of a batch whose spaces differ
@@ -51,6 +52,7 @@ __all__ = [
     "DataError",
     "DataFileError",
     "EpisodeError",
+    "ExhaustedError",
     "FeatureError",
     "LookAheadError",
     "MessageError",
@@ -162,6 +164,10 @@ class FeatureError(VecbtError, ValueError):
 
 class SamplingError(VecbtError, ValueError):
     """Raised when no trial or no episode satisfies the sampling rules; the message counts what each rule rejected."""
+
+
+class ExhaustedError(SamplingError):
+    """Raised when the trials of a domain are used up: by one after the other, or by global time."""
 
 
 class ActionError(VecbtError, ValueError):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from vecbt import errors
+from vecbt.data.domain.tables import ORDERS
 from vecbt.errors import DataError, MessageError, UnknownNameError, VecbtError, WorkerError
 
 __all__ = [
@@ -98,6 +99,7 @@ def _is_plain(value: Any, depth: int = 32) -> bool:
 _NULL = Field("null", lambda value: value is None)
 _TEXT = Field("a string", lambda value: isinstance(value, str))
 _TEXTS = _list(_TEXT)
+_FLAG = Field("true or false", lambda value: type(value) is bool)
 _NUMBER = Field("a number", lambda value: type(value) is float or (type(value) is int and abs(value) < 1 << 63))
 _TIME = _whole(-(1 << 63))
 _OBJECT = Field("an object, of numbers of 64 bits", lambda value: isinstance(value, dict) and _is_plain(value))
@@ -120,7 +122,7 @@ REQUESTS: Vocabulary = {
         "normalize": _one_of(None, "train", "window"),
         "window": _whole(),
         "warmup": _whole(1),
-        "steps": _either(_whole(1), _one_of(None, "auto")),
+        "steps": _either(_whole(), _one_of(None, "auto")),
         "skip": _whole(1),
     },
     "_get_data": {"kwargs": _OBJECT},
@@ -160,10 +162,13 @@ REPLIES: Vocabulary = {
         "features": _part("features", "raw_features", "price_of", names=_TEXTS),
         "trials": _part(
             *("trials", "starts", "rank"),
-            sections=_list(_list(_whole(), 2), 2),
+            sections=_list(_list(_whole(), 2), 4),
             shapes=_list(_NUMBER, 4),
+            order=_one_of(*ORDERS),
+            aligned=_FLAG,
             lookback=_whole(),
             bars=_whole(),
+            train_rows=_list(_whole(), 2),
         ),
         "clock": _part("clock"),
     },

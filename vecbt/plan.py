@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, FloatArray, IntArray
-from vecbt.config import ACCOUNT_FEATURES, Commission, EnvConfig, RewardFunction, percent_of
+from vecbt.config import ACCOUNT_FEATURES, EnvConfig, RewardFunction, percent_of
 from vecbt.data.shared import DataTable
 from vecbt.errors import ConfigError
 from vecbt.kernels.layout import (
@@ -22,6 +22,7 @@ from vecbt.kernels.layout import (
     Clock,
     Param,
     RewardKind,
+    Section,
     Setting,
     Stat,
     row_width,
@@ -113,7 +114,8 @@ class Plan:
         specs = {
             "actions": ArraySpec((n, k), "float64"),
             "mask": ArraySpec((n,), "bool"),
-            "sample_type": ArraySpec((n,), "int8"),
+            "section": ArraySpec((n,), "int8"),
+            "sections": ArraySpec((len(Section), 3), "int64"),
             "seeds": ArraySpec((n, 2), "uint64"),
             "choices": ArraySpec((n, len(Choice)), "int64"),
             "next_seeds": ArraySpec((n, 2), "uint64"),
@@ -146,8 +148,8 @@ class Plan:
 
     def state_names(self, num_envs: int) -> list[str]:
         """Those of the arrays of `specs` that environments go on from, a row for each of them."""
-        infos = ("info_floats", "info_ints", "strategy_info")
-        return [name for name in self.specs(num_envs) if name not in infos and not name.startswith("final_")]
+        others = ("sections", "info_floats", "info_ints", "strategy_info")
+        return [name for name in self.specs(num_envs) if name not in others and not name.startswith("final_")]
 
 
 def make_plan(
@@ -185,6 +187,7 @@ def make_plan(
         positions=np.array(config.positions, np.float64),
         order_size=_order_size(config, table.bars.assets),
     )
+    config.commissions(table.bars.assets)  # one for each, or it says so
     if config.action_kind != "target_percent" and config.order_size is not None:
         _check_order_size(plan)
     return plan
@@ -253,7 +256,6 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
         "target_position": ActionKind.TARGET_POSITION,
         "target_percent": ActionKind.TARGET_PERCENT,
     }
-    (train_first, train_count), (test_first, test_count) = table.trials.sections
     values = {
         Setting.WINDOW: config.window,
         Setting.ACTIONS: actions[config.action_kind],
@@ -265,10 +267,8 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
         Setting.BARS: table.trials.bars,
         Setting.LOOKBACK: table.trials.lookback,
         Setting.NORMALIZE: config.normalize == "window",
-        Setting.TRAIN_FIRST: train_first,
-        Setting.TRAIN_COUNT: train_count,
-        Setting.TEST_FIRST: test_first,
-        Setting.TEST_COUNT: test_count,
+        Setting.SEQUENTIAL: table.trials.order == "sequential",
+        Setting.ALIGNED: table.trials.aligned,
         Setting.FLATTEN: config.flatten,
     }
     settings = np.zeros(len(Setting), np.int64)
@@ -289,10 +289,9 @@ def _order_size(config: EnvConfig, assets: tuple[str, ...]) -> FloatArray:
 def _check_order_size(plan: Plan) -> None:
     """Refuse an order size that comes to nothing, or that the starting cash never pays: no order would be filled."""
     config, table = plan.config, plan.table
-    commission = config.commission if isinstance(config.commission, Commission) else Commission(rate=config.commission)
     largest = max(max(config.positions), 0.0) if config.actions == "target_position" else 1.0
     for asset, size in enumerate(plan.order_size):
-        name = table.bars.assets[asset]
+        name, commission = table.bars.assets[asset], config.commissions(table.bars.assets)[asset]
         # Any row may be an episode's first one; rows before the look-back cannot be.
         closes = table.bars.arena.arrays["ohlc"][table.trials.lookback :, asset, 3]
         if size < 0.0:

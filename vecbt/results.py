@@ -30,7 +30,19 @@ INFOS = (
 )
 """Names of the columns of infos."""
 _WHOLE_STATS = [
-    int(stat) for stat in (Stat.L, Stat.BARS, Stat.TRADES, Stat.REASON, Stat.EPISODE, Stat.START, Stat.END, Stat.TRIAL)
+    int(stat)
+    for stat in (
+        Stat.L,
+        Stat.BARS,
+        Stat.TRADES,
+        Stat.REASON,
+        Stat.EPISODE,
+        Stat.START,
+        Stat.END,
+        Stat.TRIAL,
+        Stat.TRIAL_TYPE,
+        Stat.SAMPLE_TYPE,
+    )
 ]
 _STAT_MASKS = ["_" + stat.name.lower() for stat in Stat]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import backtrader as bt
@@ -135,6 +136,7 @@ class Strategy(bt.Strategy):
 
     def _start(self) -> None:
         self.episode.begin(self)
+        self._ordered: deque[tuple[int, Any, float]] = deque()  # bar, feed and units, for max_exposure
         super()._start()
         refuse_delays(self)
         self.episode.started(self)
@@ -191,12 +193,12 @@ class Strategy(bt.Strategy):
     def buy(self, data: Any = None, size: float | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `backtrader.Strategy.buy`; None where ``max_exposure`` refuses it."""
         data, size = self._checked(data, size, isbuy=True)
-        return super().buy(data, size, *args, **kwargs)
+        return self._counted(super().buy(data, size, *args, **kwargs))
 
     def sell(self, data: Any = None, size: float | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `backtrader.Strategy.sell`; None where ``max_exposure`` refuses it."""
         data, size = self._checked(data, size, isbuy=False)
-        return super().sell(data, size, *args, **kwargs)
+        return self._counted(super().sell(data, size, *args, **kwargs))
 
     def _checked(self, data: Any, size: float | None, isbuy: bool) -> tuple[Any, float]:
         """The asset and size of an order; 0 units, for which Backtrader makes no order, where it is refused."""
@@ -219,13 +221,25 @@ class Strategy(bt.Strategy):
             return data, 0
         return data, size
 
+    def _counted(self, order: Any) -> Any:
+        """The order; with ``max_exposure`` one to be filled on the next bar counts for those that follow on this."""
+        limited = self.episode.max_exposure is not None and order is not None
+        if limited and order.exectype == order.Market and order.active():  # no child of a bracket
+            self._ordered.append((len(self), order.data, order.size))
+        return order
+
     def _exposure_after(self, data: Any, size: float, isbuy: bool) -> float:
-        """Gross exposure over the account's value if the order were filled at this bar's close."""
+        """Gross exposure over the account's value if this bar's orders were filled at its close."""
         exposure = 0.0
         positions = self.broker.positions
+        while self._ordered and self._ordered[0][0] < len(self):
+            self._ordered.popleft()
         for feed in self.datas:
             # Not getposition(), which enters the asset: their order decides the last bit of the account's value.
             held = positions[feed].size if feed in positions else 0.0
+            for _, ordered, units in self._ordered:
+                if ordered is feed:
+                    held += units
             units = held
             if feed is data:
                 units = held + size if isbuy else held - size

@@ -106,7 +106,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     ``account_features`` a dictionary of ``market`` and ``account`` (N, A); with ``flatten`` one (N, window * F + A).
 
     **Actions.** int64 (N,) for ``"discrete"`` (0 hold, 1 buy, 2 sell, 3 close) and ``"target_position"``; float32
-    (N, K) for ``"target_percent"``. Decided on the observation at bar *t*, filled at the open of bar *t + 1*.
+    (N, K) for ``"target_percent"``; a dictionary of arrays, int64 (N,) or float32 (N, 1), for an `ActionDictSpace`.
+    Decided on the observation at bar *t*, filled at the open of bar *t + 1*.
 
     **Rewards.** float64 (N,), see `vecbt.EnvConfig.reward`.
 
@@ -123,7 +124,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     ended episodes (``episode_stats``, ``final_obs``, ``final_info``) is the caller's, with zeros in all other rows.
 
     Attributes:
-        num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``.
+        num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``; where trials have
+            training and test rows of their own the names are ``"source"`` and ``"target"``.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -174,7 +176,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             seed: A number *s*, which gives environment *i* the seed *s + i*, or one for each environment. A seed
                 starts an environment's count of episodes again; without one it goes on.
             options: ``reset_mask``, bool (N,): the environments to reset, all others stay as they are;
-                ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time; ``trial`` and ``start``: what
+                ``trial_type`` and ``sample_type``: which rows, until the next time; ``trial`` and ``start``: what
                 `set_next_reset` says of them, a number or one for each of N environments.
 
         Returns:
@@ -182,6 +184,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
         Raises:
             ConfigError: If a seed or an option is invalid.
+            ExhaustedError: If a sequential or causal domain has no trial left; nothing is changed then.
         """
         self._check_open()
         options = dict(options or {})
@@ -220,10 +223,14 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
                 it. With it the environment's count of episodes starts again.
             options: For all of ``envs``, or one dictionary for each of them.
 
-                ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time. A change drops a trial and a
-                start that were chosen before.
+                ``sample_type``: ``"train"`` or ``"test"`` rows, until the next time.
 
-                ``trial``: number of the trial among those of its sample type, see ``num_trials``; for one episode. If
+                ``trial_type``: ``"source"`` for trials of the domain's training rows, ``"target"`` for trials of its
+                test rows, until the next time. Where there are training and test rows in trials of one type alone,
+                ``sample_type`` says it too: without test periods of the trials ``"train"`` means source trials and
+                ``"test"`` target trials. A change of either drops a trial and a start that were chosen before.
+
+                ``trial``: number of the trial among those of its type, see ``num_trials``; for one episode. If
                 no start is chosen, it is drawn as if the trial had been. None takes back a trial and a start.
 
                 ``start``: row of the data set for the first observation, for one episode; with a trial, unless there
@@ -291,6 +298,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             ActionError: If an action is not in the action space; no environment has moved then.
             EpisodeError: If an environment has not been reset, or has ended in the mode DISABLED.
+            ExhaustedError: If a sequential or causal domain has no trial for an episode that the step begins, or has
+                had none for one that was to begin with the last; no environment has moved then.
             WorkerDiedError: If a worker process has ended.
             Exception: Whatever a strategy raises, with the environment in its notes.
         """

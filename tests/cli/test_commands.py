@@ -226,6 +226,20 @@ def test_check_takes_zone_and_stamp(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "time zone" in refused(capsys, "check", str(data), "--tz", "Europe/Berlln")
 
 
+def test_check_of_several_assets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = write(tmp_path / "BTC-USD.csv")
+    lines = first.read_text(encoding="utf-8").splitlines(keepends=True)
+    second = tmp_path / "7.csv"
+    second.write_text("".join([*lines[:1], *lines[11:]]), encoding="utf-8")
+    (tmp_path / "again").mkdir()
+    run(["check", str(first), str(second), str(write(tmp_path / "again" / "BTC-USD.csv", 2.0))])
+    printed = capsys.readouterr().out
+    assert printed.count("valid bars") == 3
+    assert "\nBTC_USD, _7, BTC_USD_3: 390 bars in common\n  BTC_USD: left out 10 of 400 bars (2.5%)" in printed
+    second.write_text("".join([*lines[:1], *lines[1::60]]), encoding="utf-8")
+    assert "_7 has bars of 1 h, BTC_USD of 1 min: resample" in refused(capsys, "check", str(first), str(second))
+
+
 @pytest.mark.parametrize("path", ["nowhere.csv", "."])
 def test_check_of_what_is_no_file(capsys: pytest.CaptureFixture[str], path: str) -> None:
     assert refused(capsys, "check", path).startswith(f"vecbt: {path}: ")

@@ -221,7 +221,7 @@ def test_the_last_part_is_for_test(period: Any) -> None:
     assert domain.train_rows == (0, 18_560)
     table = domain.trials(10, 5)
     assert table.rows.tolist() == [[0, 18_560, 0], [18_560, 20_000, 0]]
-    assert table.sections == ((0, 1), (1, 1))
+    assert table.sections == ((0, 1), (1, 0), (1, 0), (1, 1))
 
 
 def test_without_a_test_period_there_are_no_test_rows() -> None:
@@ -229,7 +229,7 @@ def test_without_a_test_period_there_are_no_test_rows() -> None:
     assert domain.train_rows == (0, 20_000)
     table = domain.trials(10, 5)
     assert table.rows.tolist() == [[0, 20_000, 0]]
-    assert table.sections == ((0, 1), (1, 0))
+    assert table.sections == ((0, 1), (1, 0), (1, 0), (1, 0))
     assert table.starts.size == table.rank.size == 0
 
 
@@ -241,7 +241,7 @@ def test_something_must_be_left_to_train_on(period: Any) -> None:
 
 def test_test_episodes_may_look_back_into_training_rows() -> None:
     table = RandomDomain(bars_at(list(range(20))), test_period=4).trials(10, 3)
-    drawn = episodes(50, table.rows, first=table.sections[1][0], count=1, lookback=10, bars=3)
+    drawn = episodes(50, table.rows, first=table.sections[3][0], count=1, lookback=10, bars=3)
     assert set(drawn[:, 1]) == {16}
 
 
@@ -287,7 +287,7 @@ def test_room_is_the_most_bars_there_can_be(data: st.DataObject) -> None:
     if room:
         table = domain.trials(lookback, room)
         assert table.sections[0][1] > 0
-        assert (table.sections[1][1] > 0) == (period is not None)
+        assert (table.sections[3][1] > 0) == (period is not None)
     with pytest.raises(TooFewBarsError):
         domain.trials(lookback, room + 1)
 
@@ -393,7 +393,7 @@ def test_the_admitted_trials_and_episodes_are_those_of_a_search_by_brute_force(c
     assert table.rows.dtype == table.starts.dtype == table.rank.dtype == np.int64
     numbers = [0, *itertools.accumulate(map(len, expected))]
     for section, trials in enumerate(expected):
-        first, count = table.sections[section]
+        first, count = table.sections[3 * section]
         assert first == numbers[section]
         assert [(begin, end) for begin, end, _ in table.rows[first : first + count].tolist()] == trials
         possible = {(number, *rows) for number, trial in enumerate(trials, first) for rows in case.episodes_of(*trial)}
@@ -410,7 +410,7 @@ def test_the_admitted_trials_and_episodes_are_those_of_a_search_by_brute_force(c
         )
         assert {(trial, start, end) for trial, start, end in drawn.tolist()} == possible
     if len(expected) == 1:
-        assert table.sections[1][1] == 0
+        assert table.sections[3][1] == 0
 
 
 def check_refusal(case: Case) -> None:
@@ -433,7 +433,7 @@ def test_no_training_trial_touches_a_test_row(case: Case) -> None:
     domain = case.domain
     table = domain.trials(case.lookback, case.bars)
     split = domain.train_rows[1]
-    (first, count), (test_first, test_count) = table.sections
+    (first, count), _, _, (test_first, test_count) = table.sections
     assert (table.rows[first : first + count, 1] <= split).all()
     assert (table.rows[test_first : test_first + test_count, 0] >= split).all()
     assert test_count == 0 or split == len(case.minutes) - (case.test_period or 0)
@@ -450,7 +450,7 @@ def test_of_real_weeks_nothing_is_missing() -> None:
         40,
     )
     table = case.domain.trials(30, 40)
-    for section, (first, count) in zip(case.sections, table.sections, strict=True):
+    for section, (first, count) in zip(case.sections, table.sections[::3], strict=True):
         found = [(begin, end) for begin, end, _ in table.rows[first : first + count].tolist()]
         assert found == case.trials_of(section)
         assert 50 < len(found) < 200

@@ -19,7 +19,7 @@ from vecbt.data.synthetic import synthetic_market
 from vecbt.errors import ConfigError, UnknownNameError
 
 MARKET = synthetic_market(3_000, seed=4)
-REQUEST = TableRequest(features=(), normalize=None, window=0, warmup=1, steps=None, skip=1)
+REQUEST = TableRequest(features=(), normalize=None, window=0, warmup=1, steps=0, skip=1)
 RULES = SampleRules(duration=100)
 TABLE = DataStore(RandomDomain(MARKET, trial=RULES, test_period=600)).table(REQUEST)
 PLAIN = DataStore(MARKET).table(REQUEST)
@@ -36,7 +36,8 @@ def test_a_sample_holds_the_rows_of_a_trial() -> None:
         assert (sample.ohlc[:, 0, column] == MARKET.column(name)[rows]).all()
     assert sample.volume.shape == (100, 1)
     assert (sample.volume[:, 0] == MARKET.volume[rows]).all()
-    assert TABLE.arrays["trials"][sample.trial].tolist() == [rows.start, rows.stop, 0]
+    first, _ = TABLE.trials.sections[0]
+    assert TABLE.arrays["trials"][first + sample.trial].tolist() == [rows.start, rows.stop, 0]
 
 
 def test_metadata_are_plain_numbers() -> None:
@@ -44,7 +45,9 @@ def test_metadata_are_plain_numbers() -> None:
     first, last = int(sample.stamps[0]), int(sample.stamps[-1])
     assert sample.metadata == {
         "type": 0,
+        "trial_type": 0,
         "number": 7,
+        "parent": -1,
         "trial": sample.trial,
         "first_row": sample.first_row,
         "last_row": sample.last_row,
@@ -95,9 +98,9 @@ def test_a_sample_keeps_to_its_section(number: int, seed: int, kind: int) -> Non
 
 def test_every_trial_is_drawn() -> None:
     # 501 trials of the test section: each is missed with a probability of exp(-20).
-    first, count = TABLE.trials.sections[1]
+    _, count = TABLE.trials.sections[3]
     drawn = {draw_sample(TABLE, number, sample_type=1).trial for number in range(20 * count)}
-    assert drawn == set(range(first, first + count))
+    assert drawn == set(range(count))
 
 
 @pytest.mark.parametrize(
@@ -105,8 +108,8 @@ def test_every_trial_is_drawn() -> None:
     [({}, 0.5), ({"b_alpha": 9.0}, 0.9), ({"b_beta": 9}, 0.1), ({"b_alpha": 6.0, "b_beta": 2.0}, 0.75)],
 )
 def test_shapes_say_where_trials_lie(shapes: Any, mean: float) -> None:
-    first, count = TABLE.trials.sections[0]
-    place = [(draw_sample(TABLE, number, **shapes).trial - first) / (count - 1) for number in range(2_000)]
+    _, count = TABLE.trials.sections[0]
+    place = [draw_sample(TABLE, number, **shapes).trial / (count - 1) for number in range(2_000)]
     assert abs(np.mean(place) - mean) < 0.03
 
 

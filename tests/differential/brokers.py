@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import backtrader as bt
@@ -34,14 +35,19 @@ class Setting:
     name: str
     config: dict[str, Any]
 
-    def apply(self, broker: Any) -> None:
-        """Tell a stock broker, in Backtrader's own words."""
+    def apply(self, broker: Any, assets: Sequence[str] = ()) -> None:
+        """Tell a stock broker, in Backtrader's own words; the feeds' names are for commissions of their own."""
         config = self.config
         broker.setcash(config.get("start_cash", 10_000.0))
         broker.set_shortcash(config.get("shortcash", True))
         broker.set_checksubmit(config.get("checksubmit", True))
         broker.set_coc(config.get("cheat_on_close", False))
-        self._set_commission(broker)
+        commission = self.config.get("commission", 0.0)
+        if isinstance(commission, tuple):
+            for name, own in zip(assets, commission, strict=True):
+                self._set_commission(broker, own, name)
+        else:
+            self._set_commission(broker, commission, None)
         slippage = config.get("slippage", 0.0)
         if isinstance(slippage, Slippage):
             options = {
@@ -57,12 +63,12 @@ class Setting:
         elif slippage:
             broker.set_slippage_perc(slippage)
 
-    def _set_commission(self, broker: Any) -> None:
-        commission, leverage = self.config.get("commission", 0.0), self.config.get("leverage", 1.0)
+    def _set_commission(self, broker: Any, commission: float | Commission, name: str | None) -> None:
+        leverage = self.config.get("leverage", 1.0)
         lot = self.config.get("lot", 1.0)
         if not isinstance(commission, Commission):
             if lot == 1.0:
-                broker.setcommission(commission=commission, leverage=leverage)
+                broker.setcommission(commission=commission, leverage=leverage, name=name)
                 return
             commission = Commission(rate=commission)
         scheme = {
@@ -74,9 +80,9 @@ class Setting:
             "leverage": leverage,
         }
         if lot == 1.0:
-            broker.setcommission(**scheme)
+            broker.setcommission(**scheme, name=name)
         else:
-            broker.addcommissioninfo(LotScheme(lot=lot, percabs=True, **scheme))
+            broker.addcommissioninfo(LotScheme(lot=lot, percabs=True, **scheme), name=name)
 
     @property
     def traits(self) -> set[str]:
@@ -85,14 +91,17 @@ class Setting:
         traits = {name for name in ("cheat_on_close",) if config.get(name, False)}
         traits |= {f"no {name}" for name in ("shortcash", "checksubmit") if not config.get(name, True)}
         traits |= {name for name in ("leverage", "lot") if config.get(name, 1.0) != 1.0}
-        commission = config.get("commission", 0.0)
-        if isinstance(commission, Commission):
-            kind = "stock" if commission.margin is None else "futures"
-            traits.add(f"{kind}, {'per unit' if commission.per_unit else 'percent'}")
-            if commission.mult != 1.0:
-                traits.add("multiplier")
-        elif commission:
-            traits.add("percent commission")
+        commissions = config.get("commission", 0.0)
+        if isinstance(commissions, tuple):
+            traits.add("commissions of their own")
+        for commission in commissions if isinstance(commissions, tuple) else (commissions,):
+            if isinstance(commission, Commission):
+                kind = "stock" if commission.margin is None else "futures"
+                traits.add(f"{kind}, {'per unit' if commission.per_unit else 'percent'}")
+                if commission.mult != 1.0:
+                    traits.add("multiplier")
+            elif commission:
+                traits.add("percent commission")
         slippage = config.get("slippage", 0.0)
         if isinstance(slippage, Slippage):
             traits.add("percent slippage" if slippage.perc else "fixed slippage")
@@ -160,13 +169,15 @@ SETTINGS = (
 )
 
 
-def draw_setting(choices: Choices, price: float) -> Setting:
+def draw_setting(choices: Choices, price: float, assets: int = 1) -> Setting:
     """A random combination of broker settings for a market around ``price``; cash comes with the sizes of orders."""
     config: dict[str, Any] = {}
     for name, default in (("shortcash", True), ("checksubmit", True), ("cheat_on_close", False)):
         if choices.one((False, False, True)):
             config[name] = not default
     config["commission"] = _draw_commission(choices, price)
+    if assets > 1 and choices.one((False, True)):
+        config["commission"] = (config["commission"], *(_draw_commission(choices, price) for _ in range(assets - 1)))
     if choices.one((False, False, True)):
         config["leverage"] = choices.one((2.0, 10.0, 1.5, 25.0, 4.0, 0.7))
     if choices.one((False, True)):

@@ -17,6 +17,8 @@ from tests.differential.choices import Choices, Seeded
 from tests.differential.expected import REWARDS
 from tests.differential.scripts import PRICES, make_prices, make_times
 from vecbt.config import ACCOUNT_FEATURES, Commission
+from vecbt.data.align import align_bars
+from vecbt.data.aligned import AlignedBars
 from vecbt.data.bars import Bars
 
 __all__ = ["Case", "make_case", "numbered"]
@@ -32,6 +34,9 @@ POSITIONS = (
     (-0.71, 1.0, -0.3, 0.37, 0.93),
 )
 AUTORESETS = ("NextStep", "SameStep", "Disabled")
+ASSETS = (1, 1, 1, 2, 2, 4, 8)
+LEVELS = (1.0, 0.37, 4.0, 1.7)
+"""Factors of the prices of several assets, in turn."""
 HABITS = ((5, 2, 2, 1), (1, 4, 4, 1), (6, 3, 1, 1), (2, 8, 1, 1), (2, 1, 8, 1))
 """How often hold, buy, sell and close are chosen; with other actions the first choices."""
 
@@ -54,6 +59,7 @@ class Case:
         actions_seed: Seed of the actions, where they are not given.
         habit: How often each action is chosen.
         given: Actions step by step for all environments, to be taken modulo their number.
+        assets: Number of assets.
     """
 
     number: int
@@ -69,6 +75,7 @@ class Case:
     actions_seed: int
     habit: tuple[int, ...]
     given: tuple[int, ...] | None = None
+    assets: int = 1
 
     @property
     def whole_config(self) -> dict[str, Any]:
@@ -76,15 +83,17 @@ class Case:
         return {**self.setting.config, **self.config}
 
     @cached_property
-    def market(self) -> Bars:
+    def market(self) -> Bars | AlignedBars:
         times = np.array(make_times(self.bars, self.market_seed), "datetime64[ns]").astype(np.int64)
-        return Bars.from_arrays(times, **make_prices(self.prices, self.bars, self.market_seed))
+        columns = make_markets(self.prices, self.bars, self.market_seed, self.assets)
+        bars = {f"asset{number}": Bars.from_arrays(times, **own) for number, own in enumerate(columns)}
+        return align_bars(bars) if self.assets > 1 else bars["asset0"]
 
     @cached_property
     def actions(self) -> np.ndarray:
-        """(steps, num_envs) int64, or (steps, num_envs, 1) float32 for ``"target_percent"``."""
+        """(steps, num_envs, assets), int64 or, of weights, float32; codes for one asset have two axes."""
         kind = self.config["actions"]
-        shape = (self.steps, self.num_envs)
+        shape = (self.steps, self.num_envs, self.assets)
         random = np.random.Generator(np.random.Philox(self.actions_seed))
         choices = {"discrete": 4, "target_position": len(self.config["positions"]), "target_percent": len(WEIGHTS)}[
             kind
@@ -95,12 +104,12 @@ class Case:
             weights = np.resize(np.array(self.habit, np.float64), choices)
             codes = random.choice(choices, shape, p=weights / weights.sum())
         if kind != "target_percent":
-            return codes
+            return codes if self.assets > 1 else codes[..., 0]
         sharp = np.array(WEIGHTS, np.float32)[codes]
         if self.given is None:
             blurred = random.random(shape) < 0.3
             sharp[blurred] = random.uniform(-1.0, 1.0, int(blurred.sum())).astype(np.float32)
-        return sharp[..., None]
+        return sharp
 
     @property
     def traits(self) -> set[str]:
@@ -117,8 +126,24 @@ class Case:
             self.prices,
             self.autoreset,
         }
+        given.add(f"{self.assets} assets" if self.assets > 1 else "one asset")
         given.add("episodes to the end of the data" if config["episode_steps"] is None else "episodes of a length")
         return given | Setting("", self.whole_config).traits
+
+
+def make_markets(kind: str, bars: int, seed: int, assets: int) -> list[dict[str, np.ndarray]]:
+    """Open, high, low, close and volume of each asset."""
+    markets = [make_prices(kind, bars, seed + 1_000_003 * number) for number in range(assets)]
+    for number, market in enumerate(markets):
+        for name in ("open", "high", "low", "close"):
+            market[name] = market[name] * LEVELS[number % len(LEVELS)]
+    return markets
+
+
+def _commissions(setting: Setting) -> tuple[Commission, ...]:
+    given = setting.config.get("commission", 0.0)
+    each = given if isinstance(given, tuple) else (given,)
+    return tuple(one if isinstance(one, Commission) else Commission(rate=one) for one in each)
 
 
 def numbered(number: int) -> Case:
@@ -140,11 +165,12 @@ def make_case(choices: Choices, number: int = -1, given: tuple[int, ...] | None 
     window = choices.one((1, 4, 0))
     episode_steps = choices.one((25, 40, 60, 90, None, None, 6, choices.one((1, 2, 13))))
     bars = (episode_steps or choices.one((30, 90))) * skip + choices.one((10, 60))
+    assets = choices.one(ASSETS)
     market_seed = choices.seed()
-    closes = make_prices(prices, bars, market_seed)["close"]
+    closes = np.array([own["close"] for own in make_markets(prices, bars, market_seed, assets)])
     price = float(closes.max())
     listed = prices not in ("pennies", "millions") and choices.one((True, False, False))
-    setting = choices.one(SETTINGS) if listed else draw_setting(choices, price)
+    setting = choices.one(SETTINGS) if listed else draw_setting(choices, price, assets)
     config: dict[str, Any] = {
         "window": window,
         "features": choices.one((("open", "high", "low", "close"), ("close",), ("close", "volume", "high"))),
@@ -173,6 +199,8 @@ def make_case(choices: Choices, number: int = -1, given: tuple[int, ...] | None 
     if config["actions"] == "target_percent" and "leverage" in setting.config:
         config["actions"] = "discrete"  # refused by the configuration
     _draw_sizes(choices, setting, config, float(closes.min()), price)
+    if assets > 1 and isinstance(config.get("order_size"), float) and choices.one((False, True)):
+        config["order_size"] = tuple(config["order_size"] * choices.one((1.0, 0.5, 0.23)) for _ in range(assets))
     steps = (episode_steps or 60) * choices.one((2, 1, 3))
     return Case(
         number=number,
@@ -188,6 +216,7 @@ def make_case(choices: Choices, number: int = -1, given: tuple[int, ...] | None 
         actions_seed=choices.seed(),
         habit=choices.one(HABITS),
         given=given,
+        assets=assets,
     )
 
 
@@ -204,11 +233,11 @@ def _draw_sizes(choices: Choices, setting: Setting, config: dict[str, Any], low:
     if config["actions"] == "target_percent":
         config["lot"] = choices.one((1.0, 0.1, 0.01, 0.25, 1e-6))
         return
-    commission = setting.config.get("commission", 0.0)
-    if not isinstance(commission, Commission):
-        commission = Commission(rate=commission)
-    tied_up = price / setting.config.get("leverage", 1.0) if commission.margin is None else commission.margin
-    cost = tied_up + commission.rate * (1.0 if commission.per_unit else price)
+    cost = max(
+        (price / setting.config.get("leverage", 1.0) if commission.margin is None else commission.margin)
+        + commission.rate * (1.0 if commission.per_unit else price)
+        for commission in _commissions(setting)
+    )
     largest = max(*config["positions"], 0.0) or 1.0
     most = cash / (cost * largest)
     share = choices.one((0.3, 0.9, 0.99, choices.number(0.02, 0.99)))

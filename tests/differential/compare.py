@@ -176,6 +176,9 @@ INFOS = (
 )  # fmt: skip
 
 
+PER_ASSET = ("size", "price", "close", "status")
+
+
 def _record(call: Call, env: int, final: bool = False) -> Record:
     infos = call.infos["final_info"] if final else call.infos
     observation = call.infos["final_obs"] if final else call.observation
@@ -232,7 +235,11 @@ def compare_with_stock(
 
 def _first_in_records(expected: Record, got: Record) -> tuple[str, Any, Any] | None:
     row_names = ("cash", "value", "leverage", "costs", "fills", "trades", "wins", "realized", "gains")
-    row_names += ("size", "price", "close", "status")
+    row_names += tuple(
+        f"{column}[{asset}]"
+        for asset in range((0 if got.row is None else len(got.row) - len(row_names)) // len(PER_ASSET))
+        for column in PER_ASSET
+    )
     for name in ("info", "terminated", "truncated", "reward", "row", "stats", "observation"):
         wanted, has = getattr(expected, name), getattr(got, name)
         if name == "row":

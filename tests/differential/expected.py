@@ -14,11 +14,21 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["REWARDS", "Account", "Episode", "Record", "Step"]
+__all__ = ["REWARDS", "Account", "Episode", "Holding", "Record", "Step", "by_asset"]
 
 NONE, DATA_END, STEP_LIMIT, DRAWDOWN_CALL, TARGET_CALL, RUIN = range(6)
 REASONS = ("none", "data end", "step limit", "drawdown call", "target call", "ruin")
 PRICE_COLUMNS = ("open", "high", "low", "close")
+
+
+@dataclasses.dataclass(frozen=True)
+class Holding:
+    """What an account has of one asset, the bar's close, and the worst that has become of an order in the step."""
+
+    size: float
+    price: float
+    close: float
+    status: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +44,18 @@ class Account:
     wins: float
     realized: float
     gains: float
-    size: float
-    price: float
-    close: float
-    status: float
+    holdings: tuple[Holding, ...]
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it has a position in no asset."""
+        return all(holding.size == 0.0 for holding in self.holdings)
+
+    @property
+    def row(self) -> tuple[float, ...]:
+        """The columns of an account row."""
+        own = [getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "holdings"]
+        return (*own, *(number for holding in self.holdings for number in dataclasses.astuple(holding)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +66,7 @@ class Record:
     reward: float
     terminated: bool
     truncated: bool
-    info: dict[str, float]
+    info: dict[str, Any]
     row: tuple[float, ...] | None
     stats: dict[str, float] | None
 
@@ -113,7 +131,7 @@ def btgym(step: Step) -> float:
 def btgym_potential(step: Step) -> float:
     config, unit = step.config, _btgym_unit(step.config)
     before = step.state.get("potential", 0.0)
-    nothing = step.terminated or step.after.size == 0.0
+    nothing = step.terminated or step.after.is_flat
     after = step.state["potential"] = 0.0 if nothing else step.bars[-1].unrealized / unit
     profit = (step.after.realized - step.before.realized) / unit
     return config.reward_scale * (10.0 * (config.gamma * after - before) + 10.0 * profit)
@@ -171,11 +189,12 @@ class Episode:
 
     def __init__(self, config: Any, market: Any, start: int, number: int, actions: Iterator[Any]) -> None:
         self.config, self.market, self.start, self.number = config, market, start, number
+        self.assets = by_asset(market)
         self.actions = actions
         self.records: list[Record] = []
         self.end = len(market) - 1 if config.episode_steps is None else start + config.episode_steps * config.skip_frame
         self.bar = start
-        self.size = _units(config, market.close[start])
+        self.sizes = _units(config, [bars.close[start] for bars in self.assets.values()])
         self.reason = NONE
         self._closing = False
         self._steps = self._bars_in_step = 0
@@ -184,19 +203,19 @@ class Episode:
         self._reward_state: dict[str, float] = {}
         self._own_state = [0.0] * 8
         self._before: Account | None = None
-        self._track = _Track(config.start_cash)
+        self._track = _Track(config.start_cash, len(self.assets))
 
     @property
     def rows(self) -> slice:
         """The rows that the episode can have at most."""
         return slice(self.start, self.end + 1)
 
-    def on_bar(self, account: Account) -> tuple[str, float] | None:
+    def on_bar(self, account: Account) -> list[tuple[str, float]] | None:
         """Enter the close of the next bar.
 
         Returns:
-            An order: ``buy``, ``sell``, ``close``, ``target_size``, ``target_percent`` and its amount; ``hold``; None
-            where the episode ends or is left.
+            An order for each asset: ``buy``, ``sell``, ``close``, ``target_size``, ``target_percent`` and its amount,
+            or ``hold``; None where the episode ends or is left.
         """
         over = not self.records
         if over:
@@ -205,7 +224,7 @@ class Episode:
             self.bar += 1
             self._bars_in_step += 1
             self._track.enter(account)
-            self._bars.append(Bar(account.value - self._track.settled, self._track.profit, account.size != 0.0))
+            self._bars.append(Bar(account.value - self._track.settled, self._track.profit, not account.is_flat))
             ended = self._ends(account)
             if ended or (self._bars_in_step == self.config.skip_frame and not self._closing):
                 over = True
@@ -219,9 +238,11 @@ class Episode:
                 return None
             self._steps += 1
             self._bars_in_step = 0
-            self._before = dataclasses.replace(account, status=0.0)
+            self._before = dataclasses.replace(
+                account, holdings=tuple(dataclasses.replace(one, status=0.0) for one in account.holdings)
+            )
         self._queue.append(decision)
-        return self._order(self._queue.popleft())
+        return self._orders(self._queue.popleft())
 
     @property
     def step_begins(self) -> bool:
@@ -241,27 +262,32 @@ class Episode:
         elif last:
             self.reason = DATA_END if config.episode_steps is None else STEP_LIMIT
         called = self.reason in (DRAWDOWN_CALL, TARGET_CALL)
-        self._closing = called and config.close_out and not last and account.size != 0.0
+        self._closing = called and config.close_out and not last and not account.is_flat
         return self.reason != NONE and not self._closing
 
-    def _order(self, decision: Any) -> tuple[str, float]:
+    def _orders(self, decision: Any) -> list[tuple[str, float]]:
         config = self.config
         if self._closing or (config.close_out and self.bar == self.end - 1):
-            return "close", 0.0
+            return [("close", 0.0)] * len(self.sizes)
         if decision is None:
-            return "hold", 0.0
+            return [("hold", 0.0)] * len(self.sizes)
+        decisions = np.reshape(decision, len(self.sizes)).tolist()
         if config.actions == "target_percent":
-            return "target_percent", float(decision[0])
+            scale = max(_total([abs(weight) for weight in decisions]), 1.0)
+            return [("target_percent", weight / scale) for weight in decisions]
         if config.actions == "target_position":
-            return "target_size", config.positions[decision] * self.size
-        return ("hold", "buy", "sell", "close")[decision], self.size
+            return [
+                ("target_size", config.positions[code] * size) for code, size in zip(decisions, self.sizes, strict=True)
+            ]
+        names = ("hold", "buy", "sell", "close")
+        return [(names[code], size) for code, size in zip(decisions, self.sizes, strict=True)]
 
     def _reward(self, account: Account, ended: bool) -> float:
         assert self._before is not None
         terminated = ended and self.reason >= DRAWDOWN_CALL
         own = self.config.reward
         if callable(own):
-            reward = own(dataclasses.astuple(self._before), dataclasses.astuple(account), self._own_state)
+            reward = own(self._before.row, account.row, self._own_state)
         else:
             reward = REWARDS[own](Step(self._before, account, terminated, self._bars, self.config, self._reward_state))
         self._track.reward += reward
@@ -274,17 +300,21 @@ class Episode:
             "value": account.value,
             "drawdown": self._track.drawdown,
             "costs": account.costs,
-            "position": account.size,
-            "position_price": account.price,
+            "position": self._columns([one.size for one in account.holdings]),
+            "position_price": self._columns([one.price for one in account.holdings]),
             "bar": self.bar,
             "start": self.start,
             "timestamp": int(self.market.timestamps[self.bar]) // 1_000_000_000,
-            "order_status": int(account.status),
+            "order_status": self._columns([int(one.status) for one in account.holdings], np.int8),
         }
         stats = self._stats(account) if ended else None
-        row = dataclasses.astuple(account)
         observation = self._observation(account)
-        self.records.append(Record(observation, reward, terminated, ended and not terminated, info, row, stats))
+        self.records.append(Record(observation, reward, terminated, ended and not terminated, info, account.row, stats))
+
+    @staticmethod
+    def _columns(numbers: list[Any], dtype: type = np.float64) -> Any:
+        """A number for each asset; of one asset the number itself."""
+        return numbers[0] if len(numbers) == 1 else np.array(numbers, dtype)
 
     def _stats(self, account: Account) -> dict[str, float]:
         track, config = self._track, self.config
@@ -315,7 +345,7 @@ class Episode:
             "profit_factor": profit_factor,
             "exposure": track.exposed / bars,
             "costs": account.costs,
-            "open": account.size != 0.0,
+            "open": not account.is_flat,
             "reason": self.reason,
             "episode": self.number,
             "start": self.start,
@@ -328,17 +358,15 @@ class Episode:
         market, own = np.zeros(0, np.float32), np.zeros(0, np.float32)
         if config.window:
             rows = slice(self.bar - config.window + 1, self.bar + 1)
-            columns = [self.market.column(name)[rows] for name in config.features]
-            if config.normalize == "window":
-                columns = [
-                    _own_scale(name, column, account.close)
-                    for name, column in zip(config.features, columns, strict=True)
-                ]
+            columns = []
+            for name in config.features:
+                for bars, holding in zip(self.assets.values(), account.holdings, strict=True):
+                    column = bars.column(name)[rows]
+                    columns.append(_own_scale(name, column, holding.close) if config.normalize == "window" else column)
             market = np.array(columns, np.float64).T.astype(np.float32)
         if config.account_features:
-            own = np.array([self._feature(name, account) for name in config.account_features], np.float64).astype(
-                np.float32
-            )
+            numbers = [number for name in config.account_features for number in self._feature(name, account)]
+            own = np.array(numbers, np.float64).astype(np.float32)
         if config.flatten:
             return {"": np.concatenate([market.reshape(-1), own])}
         parts = {"market": market} if config.window else {}
@@ -346,7 +374,19 @@ class Episode:
             parts["account"] = own
         return parts if len(parts) > 1 else {"": next(iter(parts.values()))}
 
-    def _feature(self, name: str, account: Account) -> float:
+    def _feature(self, name: str, account: Account) -> list[float]:
+        """The columns of an account feature: one for each asset of what belongs to a position."""
+        sizes = [holding.size for holding in account.holdings]
+        match name:
+            case "exposure":
+                return [size / (self.config.start_cash * account.leverage + 0.01) for size in sizes]
+            case "pos_direction":
+                return [_sign(size) for size in sizes]
+            case "pos_duration":
+                return [float(duration) for duration in self._track.durations]
+        return [self._feature_of_all(name, account)]
+
+    def _feature_of_all(self, name: str, account: Account) -> float:
         config, track = self.config, self._track
         cash = config.start_cash
         low = 10.0 if config.drawdown_call is None else config.drawdown_call
@@ -357,14 +397,8 @@ class Episode:
                 return _on_scale(account.cash, 99.0, high, cash)
             case "value":
                 return _on_scale(account.value, low, high, cash)
-            case "exposure":
-                return account.size / (cash * account.leverage + 0.01)
             case "drawdown":
                 return track.drawdown
-            case "pos_direction":
-                return float((account.size > 0.0) - (account.size < 0.0))
-            case "pos_duration":
-                return float(track.duration)
             case "realized_pnl":
                 return track.profit / unit
             case "unrealized_pnl":
@@ -379,12 +413,14 @@ class Episode:
 class _Track:
     """What is remembered of the bars of an episode."""
 
-    def __init__(self, start_cash: float) -> None:
+    def __init__(self, start_cash: float, assets: int) -> None:
         self.peak = self.settled = self.highest = self.lowest = self.value = start_cash
         self.drawdown = self.max_drawdown = self.profit = 0.0
         self.reward = self.returns = self.squares = 0.0
-        self.bars = self.exposed = self.duration = 0
-        self._trades = self._realized = self._side = 0.0
+        self.bars = self.exposed = 0
+        self.durations = [0] * assets
+        self._sides = [0.0] * assets
+        self._trades = self._realized = 0.0
 
     def enter(self, account: Account) -> None:
         value = account.value
@@ -396,28 +432,44 @@ class _Track:
         self.peak = max(self.peak, value)
         self.drawdown = 100.0 * (self.peak - value) / self.peak
         self.max_drawdown = max(self.max_drawdown, self.drawdown)
-        was_open, side = self._side != 0.0, float((account.size > 0.0) - (account.size < 0.0))
-        self.duration = 0 if side == 0.0 else self.duration + 1 if side == self._side else 1
-        self._side = side
-        self.exposed += side != 0.0
+        was_open, sides = any(self._sides), [_sign(holding.size) for holding in account.holdings]
+        self.durations = [
+            0 if side == 0.0 else duration + 1 if side == before else 1
+            for duration, side, before in zip(self.durations, sides, self._sides, strict=True)
+        ]
+        self._sides = sides
+        self.exposed += any(sides)
         traded = account.trades != self._trades
         self.profit = account.realized - self._realized
         self._trades, self._realized = account.trades, account.realized
         if traded:
             self.settled = value
-        if traded or side == 0.0 or not was_open:
+        if traded or not any(sides) or not was_open:
             self.highest = self.lowest = value
         else:
             self.highest, self.lowest = max(self.highest, value), min(self.lowest, value)
 
 
-def _units(config: Any, close: float) -> float:
-    """Units of a buy or sell in an episode whose first close this is."""
-    size = config.order_size
+def by_asset(market: Any) -> dict[str, Any]:
+    """The bars of each asset by its name."""
+    return dict(getattr(market, "by_asset", None) or {market.name: market})
+
+
+def _units(config: Any, closes: list[float]) -> list[float]:
+    """Units of a buy or sell of each asset in an episode whose first closes these are."""
+    sizes = config.order_size if isinstance(config.order_size, tuple) else (config.order_size,) * len(closes)
+    return [_units_of(config, size, close) for size, close in zip(sizes, closes, strict=True)]
+
+
+def _units_of(config: Any, size: float | str, close: float) -> float:
     if not isinstance(size, str):
         return float(size)
     fraction = float(size.removesuffix("%")) / 100.0
     return math.floor(fraction * config.start_cash / close / config.lot) * config.lot
+
+
+def _sign(number: float) -> float:
+    return float((number > 0.0) - (number < 0.0))
 
 
 def _on_scale(amount: float, low: float, high: float, start_cash: float) -> float:

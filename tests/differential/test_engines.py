@@ -53,6 +53,9 @@ OUTCOMES = (
     "end: ruin",
     "closed out",
     "not closed out",
+    "orders of several assets",
+    "sent out of the order of assets",
+    "entered out of the order of assets",
 )
 
 
@@ -86,6 +89,11 @@ def test_every_trait_is_drawn() -> None:
         "max_exposure",
         "flatten",
         "normalize",
+        "one asset",
+        "2 assets",
+        "4 assets",
+        "8 assets",
+        "commissions of their own",
     }
 
 
@@ -178,11 +186,21 @@ def test_the_feed_of_lists_is_that_of_pandas() -> None:
         return bt.feeds.PandasData(dataname=pd.DataFrame(columns, index=index))
 
     bars = 0
-    for case in map(numbered, range(5)):
+    for case in [case for case in map(numbered, range(20)) if case.assets == 1][:5]:
         result = compare_with_stock(case, drive(case, ENGINES[0]), ENGINES[0], feed=pandas_feed)
         assert result.difference is None, str(result.difference)
         bars += result.bars
     assert bars > 500
+
+
+@pytest.mark.parametrize("assets", [1, 2, 8])
+def test_stock_classes_in_the_engine(assets: int) -> None:
+    cases = [case for case in map(numbered, range(CASES)) if case.assets == assets][:4]
+    for case in cases:
+        stock = dataclasses.replace(case, config={**case.config, "fast": False})
+        difference = compare_engines(case, drive(case, "cerebro"), drive(stock, "cerebro"), ("fast", "stock classes"))
+        assert difference is None, str(difference)
+    assert len(cases) == 4
 
 
 # -- the comparison can fail -------------------------------------------------------------------------------------------
@@ -194,7 +212,7 @@ def sample() -> tuple[Case, list[Call]]:
     case = next(
         case
         for case in map(numbered, range(CASES))
-        if case.config["actions"] == "discrete" and "lot" not in case.config and case.bars > 60
+        if case.config["actions"] == "discrete" and "lot" not in case.config and case.bars > 60 and case.assets == 1
     )
     shape = {"window": 4, "account_features": ("value", "exposure"), "flatten": False, "episode_steps": 25}
     calls = {"drawdown_call": None, "target_call": None, "skip_frame": 1}
@@ -266,10 +284,10 @@ class Doubled(Follow):
 class Late(Follow):
     """Forgets what was refused."""
 
-    def refuses(self, change: float) -> bool:
-        refused = super().refuses(change)
+    def refuses(self, data: Any, change: float) -> bool:
+        refused = super().refuses(data, change)
         if refused:
-            self.status = 0
+            self.status[data] = 0
         return refused
 
 
@@ -286,8 +304,30 @@ class Reordered(Follow):
             scheme.__class__ = Reordered.Scheme
 
 
+class InOrder(Follow):
+    """Sends what reduces a position in its turn."""
+
+    def takes(self, data: Any, what: str, amount: float) -> bool:
+        return False
+
+
+class Curious(Follow):
+    """Asks for positions before anything is ordered."""
+
+    def start(self) -> None:
+        for data in reversed(self.datas):
+            self.getposition(data)
+
+
 @pytest.mark.parametrize(
-    ("driver", "field"), [(Doubled, "row: fills"), (Late, "info: order_status"), (Reordered, "info: c")]
+    ("driver", "field"),
+    [
+        (Doubled, "row: fills"),
+        (Late, "info: order_status"),
+        (Reordered, "info: c"),
+        (InOrder, "info: "),
+        (Curious, "info: "),
+    ],
 )
 def test_a_wrong_driver_is_found(driver: type[Follow], field: str) -> None:
     assert first_difference(lambda case: compare_case(case, driver)).field.startswith(field)

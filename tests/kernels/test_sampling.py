@@ -15,7 +15,20 @@ EMPTY = np.empty(0, np.int64)
 def many_episodes(seed, trials, first, count, starts, rank, shapes, lookback, bars, out):  # type: ignore[no-untyped-def]
     for number in range(out.shape[0]):
         trial, start, end = draw_episode(
-            np.uint64(seed), np.uint64(0), number, trials, first, count, starts, rank, shapes, lookback, bars, -1, -1
+            np.uint64(seed),
+            np.uint64(0),
+            number,
+            trials,
+            first,
+            count,
+            starts,
+            rank,
+            shapes,
+            lookback,
+            bars,
+            False,
+            -1,
+            -1,
         )
         out[number, 0] = trial
         out[number, 1] = start

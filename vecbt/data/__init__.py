@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from vecbt.data.aligned import AlignedBars
     from vecbt.data.bars import Bars
     from vecbt.data.clock import GlobalTime
-    from vecbt.data.domain import Domain, RandomDomain, SampleRules
+    from vecbt.data.domain import CausalDomain, Domain, RandomDomain, SampleRules, SequentialDomain, WalkForward
     from vecbt.data.features import FeatureTable, compile_features
     from vecbt.data.generators import (
         BarGenerator,
@@ -32,6 +32,7 @@ __all__ = [
     "BarGenerator",
     "Bars",
     "BlockBootstrap",
+    "CausalDomain",
     "Domain",
     "FeatureTable",
     "GeometricBrownianMotion",
@@ -46,6 +47,8 @@ __all__ = [
     "Sine",
     "Uniform",
     "align_bars",
+    "SequentialDomain",
+    "WalkForward",
     "compile_features",
     "read_bars",
     "synthetic_market",
@@ -56,6 +59,7 @@ _HOMES = {
     "BarGenerator": "generators",
     "Bars": "bars",
     "BlockBootstrap": "generators",
+    "CausalDomain": "domain",
     "Domain": "domain",
     "FeatureTable": "features",
     "GeometricBrownianMotion": "generators",
@@ -70,6 +74,8 @@ _HOMES = {
     "Sine": "generators",
     "Uniform": "generators",
     "align_bars": "align",
+    "SequentialDomain": "domain",
+    "WalkForward": "domain",
     "compile_features": "features",
     "read_bars": "reading.read",
     "synthetic_market": "synthetic",

@@ -257,8 +257,7 @@ class _Evaluator:
                 "shorten its period, or give more data"
             )
         result = function.compute(*(x.values for x in inputs), *tree.parameters, start=start)
-        units = {x.asset for x in inputs}
-        asset = units.pop() if function.price and len(units) == 1 else -1
+        asset = inputs[0].asset if function.price else -1  # several inputs are columns of one stream
         lines = result if function.lines else (result,)
         return tuple(
             self.finite(tree, _Series(values, first, clock, asset), function.undefined)

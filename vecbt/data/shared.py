@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,13 +13,15 @@ from vecbt.arrays import AnyArray, FloatArray
 from vecbt.data.bars import Bars
 from vecbt.data.checks import OHLC
 from vecbt.data.clock import GlobalTime
+from vecbt.data.describe import Description, describe_rows
+from vecbt.data.supply import TrialSupply
 from vecbt.errors import FeatureError
 from vecbt.kernels.dates import date_numbers
 from vecbt.shm.arena import Arena, ArraySpec
 
 if TYPE_CHECKING:
     from vecbt.data.aligned import AlignedBars
-    from vecbt.data.domain import TrialTable
+    from vecbt.data.domain.tables import Section, TrialTable
     from vecbt.data.features import FeatureTable
 
 __all__ = ["BarColumns", "DataTable", "FeatureColumns", "TrialColumns"]
@@ -154,21 +157,27 @@ def _standardized(table: FeatureTable, train_rows: tuple[int, int]) -> FloatArra
 
 @dataclasses.dataclass(frozen=True)
 class TrialColumns:
-    """The trials that a domain admits; see `vecbt.data.domain.TrialTable`, of which these are the arrays.
+    """The trials that a domain admits; see `vecbt.data.domain.TrialTable`.
 
     Attributes:
         arena: The memory, with ``trials`` int64 (M, 3), ``starts`` int64 (S,), ``rank`` int64 (T + 1,) or (0,).
-        sections: First trial and number of trials, for training and for test.
+        sections: First trial and number of trials, see `vecbt.data.domain.TrialTable`.
         shapes: Alpha and beta of the trials', then of the episodes' start distribution.
+        order: How a trial is chosen, one of `vecbt.data.domain.tables.ORDERS`.
+        aligned: Whether test episodes of target trials start as early as they may.
         lookback: Rows before the first observation.
         bars: Bars of an episode; 0 for all of its trial.
+        train_rows: First row that training may see, and the row after the last.
     """
 
     arena: Arena
-    sections: tuple[tuple[int, int], tuple[int, int]]
+    sections: tuple[Section, Section, Section, Section]
     shapes: tuple[float, float, float, float]
+    order: str
+    aligned: bool
     lookback: int
     bars: int
+    train_rows: tuple[int, int]
 
     @classmethod
     def of(cls, table: TrialTable, lookback: int, bars: int) -> TrialColumns:
@@ -177,17 +186,23 @@ class TrialColumns:
         arena = Arena({name: ArraySpec(array.shape, "int64") for name, array in columns.items()})
         for name, array in columns.items():
             arena.arrays[name][...] = array
-        return cls(arena, table.sections, table.shapes, lookback, bars)
+        return cls(arena, table.sections, table.shapes, table.order, table.aligned, lookback, bars, table.train_rows)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of trials of each sample type."""
-        return {kind: count for kind, (_, count) in zip(("train", "test"), self.sections, strict=True)}
+        """Number of source and of target trials, by the option that tells them apart.
+
+        ``"train"`` and ``"test"``, values of ``sample_type``, where trials have one part; ``"source"`` and
+        ``"target"``, values of ``trial_type``, where they have two.
+        """
+        source_train, source_test, target_train, target_test = (count for _, count in self.sections)
+        names = ("source", "target") if source_test or target_train else ("train", "test")
+        return dict(zip(names, (max(source_train, source_test), max(target_train, target_test)), strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
 class DataTable:
-    """Everything that an engine reads of a data set."""
+    """Everything that an engine reads of a data set, and global time."""
 
     bars: BarColumns
     features: FeatureColumns
@@ -196,5 +211,17 @@ class DataTable:
 
     @property
     def arrays(self) -> Mapping[str, AnyArray]:
-        """The arrays of all parts by name."""
+        """The arrays of all parts but the clock by name."""
         return self.bars.arena.arrays | self.features.arena.arrays | self.trials.arena.arrays
+
+    @functools.cached_property
+    def supply(self) -> TrialSupply:
+        """What trials there are at a moment."""
+        return TrialSupply(self)
+
+    def describe(self) -> Description:
+        """Count, mean, standard deviation, smallest and largest value of every column in the training rows."""
+        return describe_rows(self.bars, self.trials.train_rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecbt.data.clock import GlobalTime
 from vecbt.data.domain import Domain, RandomDomain
 from vecbt.data.features import FeatureTable, compile_features
 from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumns
@@ -32,7 +31,7 @@ class TableRequest:
         normalize: None, ``"train"`` or ``"window"``.
         window: Bars of an observation.
         warmup: Bars that a strategy's indicators need, the current one included.
-        steps: ``"auto"``, None or a number.
+        steps: ``"auto"``, None or a number; 0 for trials alone, of which no episodes will be drawn.
         skip: Bars of a step.
     """
 
@@ -62,8 +61,9 @@ class DataStore:
     def __init__(self, data: Any) -> None:
         self.domain: Domain = data if isinstance(data, Domain) else RandomDomain(data)
         self.bars = self.domain.bars
+        self.clock = self.domain.make_clock()
+        self._start = self.clock.now
         self._bar_columns = BarColumns.of(self.bars)
-        self.clock = GlobalTime.starting_at(int(self.bars.timestamps[0]))
         # Environments that ask for the same share the memory.
         self._features = functools.lru_cache(maxsize=None)(self._make_features)
         self._trials = functools.lru_cache(maxsize=None)(self._make_trials)
@@ -101,13 +101,15 @@ class DataStore:
         }
 
     def restart(self, moment: int | None = None) -> None:
-        """Set global time to a moment, in UTC nanoseconds; by default to that of the first bar."""
-        self.clock.restart(int(self.bars.timestamps[0]) if moment is None else moment)
+        """Set global time to a moment, in UTC nanoseconds; by default to where it began."""
+        self.clock.restart(self._start if moment is None else moment)
 
     def stop(self) -> None:
         """Nothing to stop: the counterpart of a data server's, for callers that have either."""
 
-    def _episode_bars(self, request: TableRequest, lookback: int) -> int:
+    def _episode_bars(self, request: TableRequest, lookback: int) -> int | None:
+        if request.steps == 0:
+            return None
         if request.steps is None:
             return 0
         if request.steps == "auto":
@@ -120,5 +122,5 @@ class DataStore:
         table = compile_features(names, self.bars) if names else nothing
         return FeatureColumns.of(table, normalize, self.domain.train_rows), table.first_valid
 
-    def _make_trials(self, lookback: int, bars: int) -> TrialColumns:
-        return TrialColumns.of(self.domain.trials(lookback, bars), lookback, bars)
+    def _make_trials(self, lookback: int, bars: int | None) -> TrialColumns:
+        return TrialColumns.of(self.domain.trials(lookback, bars), lookback, bars or 0)

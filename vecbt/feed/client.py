@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 from vecbt.data.sample import Sample
 from vecbt.data.shared import DataTable
 from vecbt.data.store import TableRequest
-from vecbt.errors import ClosedError, MessageError, WorkerDiedError, WorkerTimeoutError
-from vecbt.feed.sampler import WHOLE, Sampler
+from vecbt.errors import ClosedError, ExhaustedError, MessageError, WorkerDiedError, WorkerTimeoutError
+from vecbt.feed.sampler import Sampler
 from vecbt.feed.transfer import PARTS, close_all, map_table
 from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode, raise_error
 from vecbt.settings import check_number
@@ -142,16 +142,23 @@ class DataFeedClient:
         """A trial.
 
         Args:
-            sample_config: ``sample_type`` (0 train, 1 test), ``get_new`` (False repeats the last one), ``seed`` and
-                ``number`` to choose a certain one; by default the next one of the training section. Clients draw
-                independently of each other: those that are to get different trials take different seeds.
+            sample_config: ``sample_type`` (0 a source trial, of training rows, 1 a target trial, of test rows);
+                ``get_new`` (False repeats the last one); ``seed`` and ``number`` to choose a certain one; ``b_alpha``,
+                ``b_beta``, ``timestamp`` and ``interval``, see `vecbt.data.sample.draw_sample`; ``episode_bars``, the
+                length of the episodes that `vecbt.data.Sample.sample` draws of it, None for all of the trial's part.
+                By default the next source trial. Clients draw independently of each other: those that are to get
+                different trials take different seeds.
 
         Returns:
-            The sample, or None when the data are not ready yet.
+            The sample, or None when the data are not ready yet, or when a sequential or causal domain has no trial
+            left.
         """
         if not self.is_ready():
             return None
-        return self._sampler.draw(self.table(WHOLE), sample_config or {})
+        try:
+            return self._sampler.draw(self.table, sample_config or {})
+        except ExhaustedError:
+            return None
 
     def get_info(self) -> dict[str, Any]:
         """Facts: name, columns, number of bars, first and last time, interval, training rows; task and pid."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vecbt.data.sample import Sample, draw_sample
 from vecbt.data.shared import DataTable
 from vecbt.data.store import TableRequest
+from vecbt.settings import check_integer
 
 __all__ = ["WHOLE", "Sampler"]
 
-WHOLE = TableRequest(features=(), normalize=None, window=0, warmup=1, steps=None, skip=1)
+WHOLE = TableRequest(features=(), normalize=None, window=0, warmup=1, steps=0, skip=1)
 """Trials without the needs of an environment."""
 
 
@@ -26,18 +28,23 @@ class Sampler:
         self._number = 0
         self._last: Sample | None = None
 
-    def draw(self, table: DataTable, config: Mapping[str, Any]) -> Sample:
+    def draw(self, table: Callable[[TableRequest], DataTable], config: Mapping[str, Any]) -> Sample:
         """Draw a trial.
 
         Args:
-            table: The data.
-            config: ``get_new``, and the settings of `vecbt.data.sample.draw_sample`.
+            table: Gives the data for a request.
+            config: ``get_new``, ``episode_bars`` and the settings of `vecbt.data.sample.draw_sample`.
 
         Raises:
             ConfigError: If a setting is invalid.
+            ExhaustedError: If there are no trials left.
         """
         settings = dict(config)
+        bars = settings.pop("episode_bars", None)
+        if bars is not None:
+            check_integer("episode_bars", bars, low=1)
         if settings.pop("get_new", True) or self._last is None:
-            self._last = draw_sample(table, settings.pop("number", self._number), **settings)
+            request = WHOLE if bars is None else dataclasses.replace(WHOLE, steps=int(bars))
+            self._last = draw_sample(table(request), settings.pop("number", self._number), **settings)
             self._number += 1
         return self._last

@@ -14,7 +14,7 @@ from typing import Any
 
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.errors import ConfigError, EpisodeError, MessageError
-from vecbt.feed.sampler import WHOLE, Sampler
+from vecbt.feed.sampler import Sampler
 from vecbt.feed.transfer import describe_sample, describe_table
 from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode, encode_error
 from vecbt.shm.arena import Arena
@@ -116,7 +116,7 @@ class DataService:
                     description, arenas = describe_table(self._store.table(TableRequest.from_json(request)))
                     return {"ctrl": "_table", **description}, arenas
                 case "_get_data":
-                    sample = sampler.draw(self._store.table(WHOLE), request["kwargs"])
+                    sample = sampler.draw(self._store.table, request["kwargs"])
                     description, arenas = describe_sample(sample)
                     return {"ctrl": "_data", "origin": "data_server", **self._time(), **description}, arenas
                 case "_get_info":

@@ -98,7 +98,8 @@ order_size = field("order_size", "float64", 1)  # (K,) units, or the negative of
 # What the parent asks for; from here on there is a row for each of N environments.
 actions = field("actions", "float64", 2)  # (N, K) codes or weights
 mask = field("mask", "bool", 1)  # (N,) which environments to reset
-sample_type = field("sample_type", "int8", 1)  # (N,) 0 train, 1 test
+section = field("section", "int8", 1)  # (N,) Section that the next episode's trial is of
+sections = field("sections", "int64", 2)  # (4, 3) of each Section: first trial and number now, first trial of all
 seeds = field("seeds", "uint64", 2)  # (N, 2)
 choices = field("choices", "int64", 2)  # (N, len(Choice)) of the next episode; the reset that begins it sets it to 0
 next_seeds = field("next_seeds", "uint64", 2)  # (N, 2) where the choice is a seed

@@ -10,7 +10,20 @@ from vecbt.kernels import block as b
 from vecbt.kernels._jit import helper
 from vecbt.kernels.account import mark_bar, open_account, summarize
 from vecbt.kernels.actions import clear_queue
-from vecbt.kernels.layout import Asset, Choice, Clock, Param, Phase, Reason, RewardKind, Row, Setting, Stat, Track
+from vecbt.kernels.layout import (
+    Asset,
+    Choice,
+    Clock,
+    Param,
+    Phase,
+    Reason,
+    RewardKind,
+    Row,
+    Section,
+    Setting,
+    Stat,
+    Track,
+)
 from vecbt.kernels.observe import write_observation
 from vecbt.kernels.reward import log_return, profit, sample_bar, stateful_reward
 from vecbt.kernels.sampling import draw_episode
@@ -20,6 +33,7 @@ __all__ = [
     "decide",
     "end_step",
     "enter_bar",
+    "has_next",
     "keep_outputs",
     "open_episode",
     "write_closes",
@@ -42,15 +56,28 @@ def _count_on(block: int, e: int) -> None:
 
 
 @helper
+def has_next(block: int, e: int) -> bool:
+    """Whether there is a trial for environment ``e``'s next episode."""
+    choice, count = b.choices(block)[e], b.sections(block)[b.section(block)[e], 1]
+    if choice[Choice.TRIAL] != 0:
+        return True
+    if b.settings(block)[Setting.SEQUENTIAL] == 0:
+        return bool(count > 0)
+    number = 0 if choice[Choice.SEED] != 0 else b.clock(block)[e, Clock.EPISODE] + 1
+    return bool(number * b.clock(block).shape[0] + e < count)
+
+
+@helper
 def open_episode(block: int, e: int) -> None:
     """Begin environment ``e``'s next episode, chosen or drawn; sets everything but the broker to its start."""
     _count_on(block, e)
     clock, settings, params = b.clock(block)[e], b.settings(block), b.params(block)
-    if b.sample_type(block)[e] == 0:
-        first_trial, trial_count = settings[Setting.TRAIN_FIRST], settings[Setting.TRAIN_COUNT]
-    else:
-        first_trial, trial_count = settings[Setting.TEST_FIRST], settings[Setting.TEST_COUNT]
+    section = b.section(block)[e]
+    first_trial, trial_count = b.sections(block)[section, 0], b.sections(block)[section, 1]
     bars, seed, choice = settings[Setting.BARS], b.seeds(block)[e], b.choices(block)[e]
+    chosen_trial = choice[Choice.TRIAL] - 1
+    if settings[Setting.SEQUENTIAL] != 0 and chosen_trial < 0:
+        chosen_trial = first_trial + clock[Clock.EPISODE] * b.clock(block).shape[0] + e
     trial, start, end = draw_episode(
         seed[0],
         seed[1],
@@ -63,7 +90,8 @@ def open_episode(block: int, e: int) -> None:
         params[Param.TRIAL_ALPHA.value :],
         settings[Setting.LOOKBACK],
         bars,
-        choice[Choice.TRIAL] - 1,
+        section == Section.TARGET_TEST and settings[Setting.ALIGNED] != 0,
+        chosen_trial,
         choice[Choice.START] - 1,
     )
     choice[Choice.TRIAL] = choice[Choice.START] = 0
@@ -72,7 +100,7 @@ def open_episode(block: int, e: int) -> None:
     clock[Clock.START] = start
     clock[Clock.END] = end
     clock[Clock.STEP] = 0
-    clock[Clock.TRIAL] = trial - first_trial
+    clock[Clock.TRIAL] = trial
     clock[Clock.REASON] = Reason.NONE
     open_account(b.track(block)[e], params[Param.START_CASH])
     reward_state = b.reward_state(block)[e]
@@ -167,7 +195,12 @@ def _write_stats(block: int, e: int) -> None:
     stat[Stat.EPISODE] = clock[Clock.EPISODE]
     stat[Stat.START] = clock[Clock.START]
     stat[Stat.END] = clock[Clock.BAR]
-    stat[Stat.TRIAL] = clock[Clock.TRIAL]
+    section, sections = 0, b.sections(block)
+    while section < 3 and clock[Clock.TRIAL] >= sections[section + 1, 2]:
+        section += 1  # of sections that begin with the same trial all but the last are empty
+    stat[Stat.TRIAL] = clock[Clock.TRIAL] - sections[section, 2]
+    stat[Stat.TRIAL_TYPE] = section // 2
+    stat[Stat.SAMPLE_TYPE] = section % 2
 
 
 @helper

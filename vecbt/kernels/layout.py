@@ -23,6 +23,7 @@ __all__ = [
     "Reason",
     "RewardKind",
     "Row",
+    "Section",
     "Setting",
     "Stat",
     "Track",
@@ -122,8 +123,17 @@ class Clock(IntEnum):
     END = 3  #: row of its last bar
     STEP = 4  #: steps taken
     EPISODE = 5  #: number of the episode since the last seeding
-    TRIAL = 6  #: number of the trial among those of its section (training or test)
+    TRIAL = 6  #: row of the trial in the domain's table
     REASON = 7  #: `Reason`, once the episode ends
+
+
+class Section(IntEnum):
+    """The parts of a domain's trials."""
+
+    SOURCE_TRAIN = 0
+    SOURCE_TEST = 1
+    TARGET_TRAIN = 2
+    TARGET_TEST = 3
 
 
 class Choice(IntEnum):
@@ -194,11 +204,9 @@ class Setting(IntEnum):
     BARS = 7  #: bars of an episode; 0 for all that the trial has
     LOOKBACK = 8  #: rows before the first observation
     NORMALIZE = 9  #: 1: the window is normalized by itself
-    TRAIN_FIRST = 10  #: the domain's training trials
-    TRAIN_COUNT = 11
-    TEST_FIRST = 12
-    TEST_COUNT = 13
-    FLATTEN = 14  #: 1: the account's columns follow the window's in ``market``
+    SEQUENTIAL = 10  #: 1: trials are taken in turn
+    ALIGNED = 11  #: 1: test episodes of target trials start as early as they may
+    FLATTEN = 12  #: 1: the account's columns follow the window's in ``market``
 
 
 class ActionKind(IntEnum):
@@ -263,4 +271,6 @@ class Stat(IntEnum):
     EPISODE = 14  #: number of the episode since the last seeding
     START = 15  #: row of the first observation
     END = 16  #: row of the last
-    TRIAL = 17  #: number of the trial among those of its section (training or test)
+    TRIAL = 17  #: number of the trial among those of its type
+    TRIAL_TYPE = 18  #: 0 source, 1 target
+    SAMPLE_TYPE = 19  #: 0 training rows, 1 test rows

@@ -12,7 +12,7 @@ import numpy as np
 from vecbt.kernels._jit import helper, kernel
 from vecbt.kernels.philox import below, philox, unit
 
-__all__ = ["beta_variate", "draw_episode", "draw_trial"]
+__all__ = ["beta_variate", "draw_episode", "draw_start", "draw_trial"]
 
 _EPISODE, _TRIAL_BETA, _EPISODE_BETA = np.uint64(0), np.uint64(1), np.uint64(2)
 _0, _1 = np.uint64(0), np.uint64(1)
@@ -106,6 +106,56 @@ def draw_trial(key0: np.uint64, key1: np.uint64, number: int, first: int, count:
 
 
 @helper
+def _start_of(
+    key0: np.uint64,
+    key1: np.uint64,
+    episode: np.uint64,
+    trials: np.ndarray,
+    trial: int,
+    starts: np.ndarray,
+    rank: np.ndarray,
+    alpha: float,
+    beta: float,
+    lookback: int,
+    bars: int,
+    aligned: bool,
+    word: np.uint64,
+) -> int:
+    first = max(trials[trial, 0], trials[trial, 2] + lookback)
+    if bars == 0:
+        return first  # type: ignore[no-any-return]
+    last = trials[trial, 1] - 1 - bars
+    begin, count = first, last - first + 1
+    if starts.size > 0:
+        begin, count = rank[first], rank[last + 1] - rank[first]
+    position = 0
+    if not aligned:
+        position = draw_position(count, word, alpha, beta, key0, key1, episode, _EPISODE_BETA)
+    return starts[begin + position] if starts.size > 0 else begin + position  # type: ignore[no-any-return]
+
+
+@kernel
+def draw_start(
+    key0: np.uint64,
+    key1: np.uint64,
+    number: int,
+    trials: np.ndarray,
+    trial: int,
+    starts: np.ndarray,
+    rank: np.ndarray,
+    alpha: float,
+    beta: float,
+    lookback: int,
+    bars: int,
+    aligned: bool,
+) -> int:
+    """The first row of episode ``number`` within a trial; the arguments are those of `draw_episode`."""
+    episode = np.uint64(number)
+    _, word, _, _ = philox(key0, key1, episode, _EPISODE, _0, _0)
+    return _start_of(key0, key1, episode, trials, trial, starts, rank, alpha, beta, lookback, bars, aligned, word)
+
+
+@helper
 def draw_episode(
     key0: np.uint64,
     key1: np.uint64,
@@ -118,6 +168,7 @@ def draw_episode(
     shapes: np.ndarray,
     lookback: int,
     bars: int,
+    aligned: bool,
     chosen_trial: int,
     chosen_start: int,
 ) -> tuple[int, int, int]:
@@ -129,13 +180,14 @@ def draw_episode(
         number: Number of the episode since the last seeding.
         trials: int64 (M, 3), for each trial its first row, the row after its last, and the first row that may be
             looked back to.
-        first_trial: First trial of the section to draw from (training or test).
+        first_trial: First trial of the section to draw from.
         trial_count: Number of trials in it; at least 1.
         starts: int64 (S,), the rows at which an episode may start, ascending; empty when all may.
         rank: int64 (T + 1,), the number of such rows before each row; empty when all may.
         shapes: float64 (4,), alpha and beta of trials, then of episodes.
         lookback: Rows before the first observation that an episode needs.
         bars: Bars of an episode; 0 for all from the first possible row to the trial's end.
+        aligned: Whether the episode starts at the first row at which it may.
         chosen_trial: The trial, if it is not to be drawn, else -1. The start is drawn as if the trial had been.
         chosen_start: The first row, if it is not to be drawn, else -1.
 
@@ -148,17 +200,9 @@ def draw_episode(
     trial = chosen_trial
     if trial < 0:
         trial = _trial_of(key0, key1, episode, first_trial, trial_count, shapes[0], shapes[1], w0)
-    first = max(trials[trial, 0], trials[trial, 2] + lookback)
-    end = trials[trial, 1] - 1
-    if chosen_start >= 0:
-        return trial, chosen_start, end if bars == 0 else chosen_start + bars
-    if bars == 0:
-        return trial, first, end
-    last = end - bars
-    if starts.size == 0:
-        start = first + draw_position(last - first + 1, w1, shapes[2], shapes[3], key0, key1, episode, _EPISODE_BETA)
-    else:
-        begin = rank[first]
-        count = rank[last + 1] - begin
-        start = starts[begin + draw_position(count, w1, shapes[2], shapes[3], key0, key1, episode, _EPISODE_BETA)]
-    return trial, start, start + bars
+    start = chosen_start
+    if start < 0:
+        start = _start_of(
+            key0, key1, episode, trials, trial, starts, rank, shapes[2], shapes[3], lookback, bars, aligned, w1
+        )
+    return trial, start, trials[trial, 1] - 1 if bars == 0 else start + bars

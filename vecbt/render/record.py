@@ -80,9 +80,7 @@ class EpisodeRecord:
 
 
 class Recorder:
-    """Records the running and the last episode of each environment.
-
-    An environment whose worker has died shows what its step has shown.
+    """Records the running and the last episode of each environment: 8 * (6 + 4 * K) bytes for each of their steps.
 
     Args:
         num_envs: N, environments.
@@ -99,9 +97,9 @@ class Recorder:
         self._all = np.arange(num_envs)
 
     def running(self, env: int) -> EpisodeRecord:
-        """The present episode of an environment; one that has ended stays until the next begins."""
+        """The present episode of an environment, a view; one that has ended stays until the next begins."""
         number, trial = self._names[env].tolist()
-        return EpisodeRecord(number, trial, self._columns[env, : self._counts[env]].copy(), self._assets)
+        return EpisodeRecord(number, trial, self._columns[env, : self._counts[env]], self._assets)
 
     def last(self, env: int) -> EpisodeRecord | None:
         """The last episode of an environment that has ended, by itself or by a reset; None if none has."""
@@ -116,7 +114,7 @@ class Recorder:
             outputs: Its outputs.
         """
         for env in envs[self._counts[envs] > 1].tolist():
-            self._last[env] = self.running(env)
+            self._keep(env)
         self._counts[envs] = 0
         clock = arrays["clock"][envs]
         self._names[envs] = clock[:, [Clock.EPISODE, Clock.TRIAL]]
@@ -143,9 +141,13 @@ class Recorder:
             rows = self._columns[envs, 0, Column.ROW] + arrays["stats"][envs, Stat.BARS]
             self._append(envs, self._values(envs, rows.astype(np.int64), arrays, final, arrays["actions"]))
         for env in self._all[ended].tolist():
-            self._last[env] = self.running(env)
+            self._keep(env)
         if begun.any():
             self.reset(self._all[begun], arrays, outputs)
+
+    def _keep(self, env: int) -> None:
+        record = self.running(env)
+        self._last[env] = dataclasses.replace(record, columns=record.columns.copy())
 
     def _values(
         self,

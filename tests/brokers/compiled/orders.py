@@ -13,14 +13,13 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import backtrader as bt
 import numpy as np
 
 from tests.differential.brokers import SETTINGS, Setting, draw_setting
 from tests.differential.choices import Seeded
-from tests.differential.expected import Account
 from tests.differential.scripts import PRICES, make_prices, make_times
 from tests.differential.stock import COLUMNS, Follow, ListFeed
 from tests.kernels.batches import Arrays
@@ -43,42 +42,52 @@ __all__ = [
     "run_stock",
     "source_of",
     "written_down",
+    "written_down_for",
 ]
 
-MODULES = ("money", "trades", "intake", "broker")
+MODULES = ("money", "trades", "entries", "intake", "broker")
 """Modules of `vecbt.brokers.compiled` that hold the broker's arithmetic; each uses only those before it."""
 
 BUY, SELL, CLOSE, TARGET_SIZE, TARGET_PERCENT = (int(what) for what in Instruction if what)
-STATUS = int(Row.ASSETS + Asset.STATUS)
+NAMES = {int(what): what.name.lower() if what else "hold" for what in Instruction}
+
+
+Round: TypeAlias = tuple[tuple[int, float], ...]
+"""For each asset an `Instruction`, or 0 for none, and its amount."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Orders:
-    """A market, a broker and what is ordered at the close of each bar.
+    """Markets, a broker and what is ordered at the close of each bar.
 
     Attributes:
         setting: The broker.
-        prices: Open, high, low, close and volume.
-        by_bar: For each bar what is asked for, in turn: an `Instruction` and its amount.
+        markets: Open, high, low, close and volume of each asset.
+        by_bar: For each bar what is asked for, in turn.
     """
 
     setting: Setting
-    prices: dict[str, np.ndarray]
-    by_bar: tuple[tuple[tuple[int, float], ...], ...]
+    markets: tuple[dict[str, np.ndarray], ...]
+    by_bar: tuple[tuple[Round, ...], ...]
 
     @property
     def config(self) -> EnvConfig:
         # The data with which the arrays are made are not these: no size may be too large for them.
         return EnvConfig.of({**self.setting.config, "order_size": 1e-9})
 
+    @property
+    def prices(self) -> dict[str, np.ndarray]:
+        """Of the first asset."""
+        return self.markets[0]
 
-def draw_orders(seed: int, bars: int = 50) -> Orders:
+
+def draw_orders(seed: int, bars: int = 50, assets: int = 1) -> Orders:
     """Orders at random; listed settings take turns with drawn ones."""
     choices = Seeded(seed)
     kind = choices.one(PRICES)
-    prices = make_prices(kind, bars, seed)
-    price = float(prices["close"][0])
-    setting = SETTINGS[seed // 2 % len(SETTINGS)] if seed % 2 else draw_setting(choices, price)
+    markets = tuple(make_prices(kind, bars, seed + 1_000_003 * asset) for asset in range(assets))
+    price = float(markets[0]["close"][0])
+    setting = SETTINGS[seed // 2 % len(SETTINGS)] if seed % 2 else draw_setting(choices, price, assets)
     config = {"lot": choices.one((1.0, 1.0, 0.1, 0.001)), **setting.config}
     if choices.one((False, False, False, True)):
         config["max_exposure"] = choices.one((0.5, 1.0, 2.0))
@@ -94,6 +103,8 @@ def draw_orders(seed: int, bars: int = 50) -> Orders:
         return float(int(units) or 1) if whole else units
 
     def order() -> tuple[int, float]:
+        if assets > 1 and random.random() < 0.4:
+            return 0, 0.0
         what = int(random.choice([BUY, SELL, CLOSE, TARGET_SIZE, TARGET_PERCENT]))
         if what == TARGET_SIZE:
             return what, float(random.choice([-1.0, 0.0, 1.0, 1.0])) * size()
@@ -102,15 +113,24 @@ def draw_orders(seed: int, bars: int = 50) -> Orders:
         return what, 0.0 if what == CLOSE else size()
 
     counts = random.choice([0, 1, 2, 3], bars, p=[0.4, 0.35, 0.15, 0.1])
-    return Orders(Setting(f"{seed}", config), prices, tuple(tuple(order() for _ in range(count)) for count in counts))
+    by_bar = tuple(tuple(tuple(order() for _ in range(assets)) for _ in range(count)) for count in counts)
+    return Orders(Setting(f"{seed}", config), markets, by_bar)
 
 
 def written_down(config: dict[str, Any], closes: list[float], *by_bar: list[tuple[int, float]]) -> Orders:
     """Orders by hand, in a market that opens where it closes, half a point below its high and above its low."""
-    close = np.array(closes)
-    prices = {"open": close, "high": close + 0.5, "low": close - 0.5, "close": close, "volume": np.ones(len(close))}
-    by_bar = (*by_bar, *((),) * (len(close) - len(by_bar)))  # type: ignore[assignment]
-    return Orders(Setting("edge", config), prices, tuple(map(tuple, by_bar)))
+    return written_down_for(config, [closes], *([(order,) for order in orders] for orders in by_bar))
+
+
+def written_down_for(config: dict[str, Any], closes: list[list[float]], *by_bar: list[Round]) -> Orders:
+    """The same of several assets."""
+    markets = []
+    for prices in closes:
+        close = np.array(prices)
+        volume = np.ones(len(close))
+        markets.append({"open": close, "high": close + 0.5, "low": close - 0.5, "close": close, "volume": volume})
+    by_bar = (*by_bar, *((),) * (len(closes[0]) - len(by_bar)))  # type: ignore[assignment]
+    return Orders(Setting("edge", config), tuple(markets), tuple(map(tuple, by_bar)))
 
 
 # Where a random number never is: comparisons that hold with equality, and roundings that turn them.
@@ -157,33 +177,22 @@ EDGES: dict[str, Orders] = {
 # -- stock -------------------------------------------------------------------------------------------------------------
 
 
+def names_of(assets: int) -> list[str]:
+    return [f"asset{number}" for number in range(assets)]
+
+
 class Scripted(Follow):
     """Orders what it is told to, and keeps an account row for each bar."""
 
     params = (("orders", None), ("rows", None))
 
     def next(self) -> None:
-        position = self.position
-        account = Account(
-            cash=self.broker.getcash(),
-            value=self.broker.getvalue(),
-            leverage=float(self.broker.get_leverage()),
-            costs=self.costs,
-            fills=float(self.fills),
-            trades=float(self.trades),
-            wins=float(self.wins),
-            realized=self.realized,
-            gains=self.gains,
-            size=float(position.size),
-            price=float(position.price),
-            close=self.data.close[0],
-            status=float(self.status),
-        )
+        account = self.account()
         self._count_bar(account)
-        self.p.rows.append(dataclasses.astuple(account))
-        self.status = 0
-        for what, amount in self.p.orders.by_bar[len(self) - 1]:
-            self.place(Instruction(what).name.lower(), amount)
+        self.p.rows.append(account.row)
+        self.forget_status()
+        for orders in self.p.orders.by_bar[len(self) - 1]:
+            self.place_all([(NAMES[what], amount) for what, amount in orders])
 
 
 def run_stock(orders: Orders, outcomes: Counter[str] | None = None) -> list[tuple[float, ...]]:
@@ -194,9 +203,11 @@ def run_stock(orders: Orders, outcomes: Counter[str] | None = None) -> list[tupl
         outcomes: Counts what becomes of it.
     """
     cerebro = bt.Cerebro(stdstats=False)
-    orders.setting.apply(cerebro.broker)
-    columns = {name: orders.prices[name].tolist() for name in COLUMNS}
-    cerebro.adddata(ListFeed(columns=columns, times=make_times(len(orders.by_bar), 0)))
+    names = names_of(len(orders.markets))
+    orders.setting.apply(cerebro.broker, names)
+    for name, prices in zip(names, orders.markets, strict=True):
+        columns = {column: prices[column].tolist() for column in COLUMNS}
+        cerebro.adddata(ListFeed(columns=columns, times=make_times(len(orders.by_bar), 0)), name=name)
     rows: list[tuple[float, ...]] = []
     counts: Counter[str] = Counter() if outcomes is None else outcomes
     # All that the driver asks of an episode is how much exposure it allows.
@@ -216,13 +227,16 @@ def run(block, book, instructions, amounts, rows):  # type: ignore[no-untyped-de
     for bar in range(instructions.shape[0]):
         if bar > 0:
             next_bar(block, book, 0, bar)
-        row[Row.ASSETS + Asset.CLOSE] = b.ohlc(block)[bar, 0, 3]
+        for asset in range(instructions.shape[2]):
+            row[Row.ASSETS + asset * 4 + Asset.CLOSE] = b.ohlc(block)[bar, asset, 3]
         for column in range(row.shape[0]):
             rows[bar, column] = row[column]
-        row[Row.ASSETS + Asset.STATUS] = 0.0
+        for asset in range(instructions.shape[2]):
+            row[Row.ASSETS + asset * 4 + Asset.STATUS] = 0.0
         for number in range(instructions.shape[1]):
-            b.instructions(block)[0, 0] = instructions[bar, number]
-            b.amounts(block)[0, 0] = amounts[bar, number]
+            for asset in range(instructions.shape[2]):
+                b.instructions(block)[0, asset] = instructions[bar, number, asset]
+                b.amounts(block)[0, asset] = amounts[bar, number, asset]
             place(block, book, 0)
 
 
@@ -233,21 +247,29 @@ def _arrays() -> dict[str, Any]:
 
 def _prepare(orders: Orders) -> tuple[dict[str, Any], Book, tuple[np.ndarray, ...]]:
     """The batch's arrays, the broker's book, and what the loop is given besides."""
-    bars, most = len(orders.by_bar), max(map(len, orders.by_bar))
-    instructions, amounts = np.zeros((bars, most), np.int64), np.zeros((bars, most))
+    bars, most, assets = len(orders.by_bar), max(map(len, orders.by_bar)), len(orders.markets)
+    instructions, amounts = np.zeros((bars, most, assets), np.int64), np.zeros((bars, most, assets))
     for bar, asked in enumerate(orders.by_bar):
-        for number, (what, amount) in enumerate(asked):
-            instructions[bar, number], amounts[bar, number] = what, amount
-    ohlc = np.stack([orders.prices[name] for name in ("open", "high", "low", "close")], axis=1)[:, None]
-    arrays = dict(_arrays(), ohlc=np.ascontiguousarray(ohlc), params=_arrays()["params"].copy())
+        for number, round_ in enumerate(asked):
+            for asset, (what, amount) in enumerate(round_):
+                instructions[bar, number, asset], amounts[bar, number, asset] = what, amount
+    ohlc = np.array([[prices[name] for name in ("open", "high", "low", "close")] for prices in orders.markets])
+    arrays = dict(
+        _arrays(),
+        ohlc=np.ascontiguousarray(ohlc.transpose(2, 0, 1)),
+        params=_arrays()["params"].copy(),
+        rows=np.zeros((1, row_width(assets))),
+        instructions=np.zeros((1, assets), np.int64),
+        amounts=np.zeros((1, assets)),
+    )
     arrays["params"][0] = orders.config.start_cash
     # Orders that find no price wait for ever; the loop does not make room for them.
-    book = Book(orders.config, 1, 1, bars * most)
+    book = Book(orders.config, 1, names_of(assets), bars * most * assets)
     # An episode before this one has left something everywhere.
-    for array in (arrays["rows"], *(book._arrays[name] for name in ("held", "orders", "counts"))):
+    for array in (arrays["rows"], *(book._arrays[name] for name in ("held", "orders", "counts", "entries"))):
         array[:] = 2
     book._arrays["held"][..., Held.TRADE_CLOSED] = 0.0
-    return arrays, book, (instructions, amounts, np.zeros((bars, row_width(1))))
+    return arrays, book, (instructions, amounts, np.zeros((bars, row_width(assets))))
 
 
 def run_compiled(orders: Orders) -> list[tuple[float, ...]]:

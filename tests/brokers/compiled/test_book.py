@@ -57,7 +57,7 @@ def test_as_many_orders_wait_as_there_are(settings: dict[str, Any]) -> None:
 
 
 def test_growing_keeps_what_waits() -> None:
-    book = Book(EnvConfig(), 3, 1, 2)
+    book = Book(EnvConfig(), 3, ("A",), 2)
     orders, address = book._arrays["orders"], book.address
     room = orders.shape[1]
     orders[:] = np.arange(orders.size).reshape(orders.shape)
@@ -82,7 +82,7 @@ def test_settings() -> None:
         lot=0.1,
         max_exposure=2.0,
     )
-    book = Book(config, 2, 1, 2)
+    book = Book(config, 2, ("A",), 2)
     rules = dict(zip(Rule, book._arrays["rules"].tolist(), strict=True))
     assert rules == {
         Rule.SHORTCASH: 0.0,
@@ -108,8 +108,17 @@ def test_settings() -> None:
     assert book._arrays["counts"].shape == (2, len(Queue))
 
 
+def test_one_scheme_is_for_all_assets_or_each_has_its_own() -> None:
+    future = Commission(margin=50.0)
+    rates = [
+        Book(EnvConfig(commission=commission), 1, "ABC", 2)._arrays["schemes"][:, [Scheme.RATE, Scheme.MARGIN]].tolist()
+        for commission in (0.01, (0.01, 0.02, future), {"C": future, "A": 0.01, "B": 0.02})
+    ]
+    assert rates == [[[0.01, 0.0]] * 3, *[[[0.01, 0.0], [0.02, 0.0], [0.0, 50.0]]] * 2]
+
+
 def test_defaults_are_backtraders() -> None:
-    arrays = Book(EnvConfig(slippage=Slippage(fixed=0.2, open=False)), 1, 1, 2)._arrays
+    arrays = Book(EnvConfig(slippage=Slippage(fixed=0.2, open=False)), 1, ("A",), 2)._arrays
     assert arrays["rules"][[Rule.SHORTCASH, Rule.CHECKSUBMIT, Rule.CHEAT_ON_CLOSE]].tolist() == [1.0, 1.0, 0.0]
     assert arrays["rules"][[Rule.SLIP_PERC, Rule.SLIP_FIXED]].tolist() == [0.0, 0.0]  # no order slips at the open
     assert arrays["rules"][Rule.MAX_EXPOSURE] == np.inf

@@ -24,7 +24,8 @@ from tests.brokers.compiled.orders import (
 from vecbt.config import Commission, Slippage
 from vecbt.kernels.layout import Asset, OrderStatus, Row
 
-DRAWN = 200
+DRAWN = {1: 200, 2: 60, 4: 40, 8: 20}
+"""How many cases are drawn with so many assets."""
 OUTCOMES = (
     "completed",
     "partial",
@@ -45,12 +46,12 @@ SIZE, PRICE, STATUS = (int(Row.ASSETS + column) for column in (Asset.SIZE, Asset
 def test_same_rows() -> None:
     outcomes: Counter[str] = Counter()
     plain = plain_broker()
-    for seed in range(DRAWN):
-        orders = draw_orders(seed)
+    for assets, seed in ((assets, seed) for assets, count in DRAWN.items() for seed in range(count)):
+        orders = draw_orders(seed, assets=assets)
         expected = run_stock(orders, outcomes)
         for run in (run_compiled, plain):
             difference = first_difference(expected, run(orders))
-            assert difference is None, f"seed {seed}, {orders.setting.config}: {difference}"
+            assert difference is None, f"seed {seed}, {assets} assets, {orders.setting.config}: {difference}"
     missing = [name for name in OUTCOMES if not outcomes[name]]
     assert not missing, f"of {outcomes}"
 

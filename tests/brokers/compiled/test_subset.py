@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import backtrader as bt
+import numpy as np
 import pytest
 
 import vecbt
 from tests.envs import MARKET, make
-from tests.test_plan import table_of_assets
 from vecbt.brokers.compiled.runner import CompiledRunner
 from vecbt.brokers.compiled.subset import outside_subset
 from vecbt.config import Commission, EnvConfig, Slippage
 from vecbt.errors import ConfigError
-from vecbt.kernels.layout import Autoreset
-from vecbt.plan import make_plan
 
 
 class Still(vecbt.Strategy):
@@ -90,8 +88,11 @@ def test_cerebro_may_still_be_asked_for() -> None:
     envs.close()
 
 
-def test_one_asset() -> None:
-    config = EnvConfig()
-    plan = make_plan(config, table_of_assets(config, ("EURUSD", "GBPUSD")), Autoreset.NEXT_STEP)
-    with pytest.raises(ConfigError, match="runs one asset, got EURUSD, GBPUSD: take engine='cerebro'"):
-        CompiledRunner(plan, 2, None)
+def test_several_assets_are_inside() -> None:
+    markets = {"EURUSD": MARKET, "GBPUSD": MARKET}
+    envs = vecbt.make_vec(markets, num_envs=2, order_size=5, window=3, episode_steps=20)
+    assert isinstance(envs._batch.runner, CompiledRunner)
+    envs.reset(seed=0)
+    infos = envs.step(np.array([[1, 2], [0, 3]]))[-1]
+    assert infos["position"].tolist() == [[5.0, -5.0], [0.0, 0.0]]
+    envs.close()

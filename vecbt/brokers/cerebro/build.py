@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import backtrader as bt
@@ -45,7 +46,7 @@ def make_cerebro(config: EnvConfig, table: DataTable, episode: Any) -> tuple[Any
     cerebro = _users_cerebro(config) if config.cerebro is not None else (FastCerebro if config.fast else bt.Cerebro)()
     cerebro.p.stdstats = False  # observers are for those who add them
     cerebro.episode = episode
-    configure_broker(cerebro.broker, config)
+    configure_broker(cerebro.broker, config, table.bars.assets)
     feeds = []
     for name, line_names in zip(table.bars.assets, table.bars.line_names, strict=True):
         make_feed: Any = feed_class(line_names)
@@ -103,8 +104,14 @@ def _check_users_cerebro(cerebro: Any, config: EnvConfig) -> None:
         )
 
 
-def configure_broker(broker: Any, config: EnvConfig) -> None:
-    """Apply a configuration's settings to a broker; on a broker of the user's own, those that are not the defaults."""
+def configure_broker(broker: Any, config: EnvConfig, assets: Sequence[str] = ()) -> None:
+    """Apply a configuration's settings to a broker; on a broker of the user's own, those that are not the defaults.
+
+    Args:
+        broker: The broker.
+        config: The configuration.
+        assets: Names of the feeds, where each has a commission scheme of its own.
+    """
     own = config.cerebro is not None
     broker.setcash(config.start_cash)
     if not own or config.shortcash != _DEFAULTS.shortcash:
@@ -114,7 +121,9 @@ def configure_broker(broker: Any, config: EnvConfig) -> None:
     if not own or config.cheat_on_close != _DEFAULTS.cheat_on_close:
         broker.set_coc(config.cheat_on_close)
     if not own or (config.commission, config.leverage) != (_DEFAULTS.commission, _DEFAULTS.leverage):
-        _set_commission(broker, config)
+        names: Sequence[Any] = assets if isinstance(config.commission, tuple | dict) else (None,)  # for all
+        for name, scheme in zip(names, config.commissions(names), strict=True):
+            _set_commission(broker, config, scheme, name)
     slippage = config.slippage if isinstance(config.slippage, Slippage) else Slippage(perc=config.slippage)
     options = {
         "slip_open": slippage.open,
@@ -128,10 +137,7 @@ def configure_broker(broker: Any, config: EnvConfig) -> None:
         broker.set_slippage_fixed(slippage.fixed, **options)
 
 
-def _set_commission(broker: Any, config: EnvConfig) -> None:
-    scheme = config.commission
-    if not isinstance(scheme, Commission):
-        scheme = Commission(rate=scheme)
+def _set_commission(broker: Any, config: EnvConfig, scheme: Commission, name: str | None) -> None:
     kind = bt.CommInfoBase.COMM_FIXED if scheme.per_unit else bt.CommInfoBase.COMM_PERC
     settings = {
         "commission": scheme.rate,
@@ -144,7 +150,7 @@ def _set_commission(broker: Any, config: EnvConfig) -> None:
     }
     # The default lot is Backtrader's int(); any other one needs a scheme that rounds to it.
     comminfo = bt.CommInfoBase(**settings) if config.lot == 1.0 else _LotCommission(lot=config.lot, **settings)
-    broker.addcommissioninfo(comminfo)
+    broker.addcommissioninfo(comminfo, name=name)
 
 
 class _LotCommission(bt.CommInfoBase):

@@ -13,6 +13,7 @@ from vecbt.kernels.episode import (
     decide,
     end_step,
     enter_bar,
+    has_next,
     keep_outputs,
     open_episode,
     write_closes,
@@ -141,11 +142,12 @@ def publish(block: int, low: int, high: int, opened_only: bool) -> int:
 
 @kernel
 def reopen(block: int, low: int, high: int) -> None:
-    """SAME_STEP: keep what the environments that have ended show, and mark them for their next episode."""
+    """SAME_STEP: keep what the environments that have ended show, and mark them for their next episode, if any."""
     for e in range(low, high):
         if b.clock(block)[e, Clock.PHASE] == Phase.ENDED:
             keep_outputs(block, e)
-            b.clock(block)[e, Clock.PHASE] = Phase.RESETTING
+            if has_next(block, e):
+                b.clock(block)[e, Clock.PHASE] = Phase.RESETTING
 
 
 @kernel

@@ -295,8 +295,8 @@ class Episode:
         instruction, amount = self._instructions[number], float(self._amounts[number])
         if size == 0.0:
             return False
-        if instruction == 3:
-            return True
+        if instruction == 3 or (instruction in (4, 5) and amount == 0.0):
+            return True  # it is closed
         if instruction in (1, 2):
             return (instruction == 1) == (size < 0.0)
         held = size

@@ -5,6 +5,7 @@ Cash, value and positions themselves are in the account rows (`vecbt.kernels.lay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -51,8 +52,8 @@ class Held(IntEnum):
     TRADE_COMMISSION = 3
     TRADE_PNL = 4
     TRADE_CLOSED = 5
-    CHECK_SIZE = 6  #: the position as it would be, while orders are checked
-    SPARE = 7  #: makes it a cache line
+    CHECK_SIZE = 6  #: the position as it would be, while orders are made or checked
+    ORDER = 7  #: units of an order that waits for its turn, while orders are made
 
 
 class Slot(IntEnum):
@@ -78,6 +79,7 @@ schemes = field("schemes", "float64", 2, _FIELDS)  # (K, len(Scheme))
 held = field("held", "float64", 3, _FIELDS)  # (N, K, len(Held))
 orders = field("orders", "float64", 3, _FIELDS)  # (N, S, len(Slot)), S slots
 counts = field("counts", "int64", 2, _FIELDS)  # (N, len(Queue))
+entries = field("entries", "int64", 2, _FIELDS)  # (N, K) assets in the order of their first use, then -1
 
 _SLOTS = 8
 
@@ -88,21 +90,22 @@ class Book:
     Args:
         config: Says what the broker's settings are.
         num_envs: N.
-        assets: K.
+        assets: Names of the K assets.
         orders_per_step: Most orders that an environment can make in one step.
 
     Attributes:
         address: What kernels are given; another one after `make_room`.
     """
 
-    def __init__(self, config: EnvConfig, num_envs: int, assets: int, orders_per_step: int) -> None:
+    def __init__(self, config: EnvConfig, num_envs: int, assets: Sequence[str], orders_per_step: int) -> None:
         self._margin = orders_per_step
         self._arrays: dict[str, AnyArray] = {
             "rules": _rules(config),
-            "schemes": np.tile(_scheme(config), (assets, 1)),
-            "held": aligned_zeros((num_envs, assets, len(Held)), "float64"),
+            "schemes": np.array([_scheme(scheme, config.leverage) for scheme in config.commissions(assets)]),
+            "held": aligned_zeros((num_envs, len(assets), len(Held)), "float64"),
             "orders": aligned_zeros((num_envs, max(_SLOTS, 2 * orders_per_step), len(Slot)), "float64"),
             "counts": np.zeros((num_envs, len(Queue)), np.int64),
+            "entries": np.full((num_envs, len(assets)), -1, np.int64),
         }
         self._block = Block(self._arrays, _FIELDS)
         self.address = self._block.address
@@ -142,14 +145,13 @@ def _rules(config: EnvConfig) -> FloatArray:
     return np.array([float(values[rule]) for rule in Rule])
 
 
-def _scheme(config: EnvConfig) -> FloatArray:
-    commission = config.commission if isinstance(config.commission, Commission) else Commission(rate=config.commission)
+def _scheme(commission: Commission, leverage: float) -> list[float]:
     values = {
         Scheme.RATE: commission.rate,
         Scheme.PER_UNIT: commission.per_unit,
         Scheme.STOCKLIKE: commission.margin is None,
         Scheme.MULT: commission.mult,
         Scheme.MARGIN: 0.0 if commission.margin is None else commission.margin,
-        Scheme.LEVERAGE: config.leverage,
+        Scheme.LEVERAGE: leverage,
     }
-    return np.array([float(values[column]) for column in Scheme])
+    return [float(values[column]) for column in Scheme]

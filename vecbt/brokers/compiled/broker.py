@@ -8,6 +8,7 @@ from __future__ import annotations
 from vecbt.arrays import FloatArray
 from vecbt.brokers.compiled import book as k
 from vecbt.brokers.compiled.book import Held, Queue, Rule, Scheme, Slot
+from vecbt.brokers.compiled.entries import enter, entered, forget_entries
 from vecbt.brokers.compiled.money import adjustment, commission, profit, tied_up, unlevered, updated, worth
 from vecbt.brokers.compiled.trades import book_execution
 from vecbt.kernels import block as b
@@ -28,6 +29,7 @@ def open_book(block: int, book: int, e: int) -> None:
         for column in range(held.shape[1]):
             held[asset, column] = 0.0
     counts[Queue.PENDING] = counts[Queue.SUBMITTED] = 0
+    forget_entries(book, e)
 
 
 @helper
@@ -62,6 +64,7 @@ def _check_submitted(block: int, book: int, e: int) -> None:
         slot = orders[number]
         asset, size, price = int(slot[Slot.ASSET]), slot[Slot.SIZE], slot[Slot.PRICE]
         scheme, position = k.schemes(book)[asset], held[asset]
+        enter(book, e, asset)
         # A position is closed at the order's own price here, with no profit: what has been paid for it is no matter.
         after, _, opened, closed = updated(position[Held.CHECK_SIZE], price, size, price)
         position[Held.CHECK_SIZE] = after
@@ -107,6 +110,7 @@ def _execute(block: int, book: int, e: int, asset: int, size: float, price: floa
     """
     row, held, scheme = b.rows(block)[e], k.held(book)[e, asset], k.schemes(book)[asset]
     column = Row.ASSETS + asset * 4
+    enter(book, e, asset)
     shortcash, stocklike = k.rules(book)[Rule.SHORTCASH] != 0.0, scheme[Scheme.STOCKLIKE]
     size0, price0 = row[column + Asset.SIZE], row[column + Asset.PRICE]
     after, average, opened, closed = updated(size0, price0, size, price)
@@ -175,14 +179,20 @@ def _mark(block: int, book: int, e: int, bar: int) -> None:
     """Settle futures at the close and value the account (``BackBroker._get_value``)."""
     row, held, closes = b.rows(block)[e], k.held(book)[e], b.ohlc(block)[bar]
     shortcash = k.rules(book)[Rule.SHORTCASH] != 0.0
-    for asset in range(held.shape[0]):
+    for place in range(held.shape[0]):
+        asset = entered(book, e, place)
+        if asset < 0:
+            break
         size = row[Row.ASSETS + asset * 4 + Asset.SIZE]
         if size != 0.0:
             close = closes[asset, 3]
             row[Row.CASH] += adjustment(k.schemes(book)[asset], size, held[asset, Held.ADJBASE], close)
             held[asset, Held.ADJBASE] = close
     total = capital = 0.0
-    for asset in range(held.shape[0]):
+    for place in range(held.shape[0]):
+        asset = entered(book, e, place)
+        if asset < 0:
+            break
         column = Row.ASSETS + asset * 4
         size, price, close = row[column + Asset.SIZE], row[column + Asset.PRICE], closes[asset, 3]
         if size == 0.0:

@@ -15,7 +15,7 @@ import weakref
 import numpy as np
 
 from vecbt.arrays import IntArray
-from vecbt.brokers.compiled.loops import work
+from vecbt.brokers.compiled.loops import work_of
 from vecbt.kernels._jit import call_native, kernel
 from vecbt.shm.control import (
     ARRIVED,
@@ -105,21 +105,22 @@ class Crew:
     Args:
         num_envs: Environments.
         threads: Threads, the calling one included.
+        assets: Assets of the batch.
     """
 
-    def __init__(self, num_envs: int, threads: int) -> None:
+    def __init__(self, num_envs: int, threads: int, assets: int = 1) -> None:
         self.threads = threads
         self._bounds = partition(num_envs, threads)
         self._patience = patience(threads, usable_cores())
         self._limit = np.array([1, 0])
-        self._work = work.address
+        self._work = work_of(assets).address
         self._start_helpers()
 
     def _start_helpers(self) -> None:
         self._process, self._ticket = os.getpid(), 0
         self._words: IntArray = np.zeros(control_words(self.threads - 1), np.int64)
         for number, (low, high) in enumerate(self._bounds[1:]):
-            arguments = (work.address, self._words, number, self.threads - 1, low, high, self._patience, self._limit)
+            arguments = (self._work, self._words, number, self.threads - 1, low, high, self._patience, self._limit)
             threading.Thread(target=_help, args=arguments, name=f"vecbt-helper-{number}", daemon=True).start()
         self._finalizer = weakref.finalize(self, _dismiss, self._words, self.threads - 1, self._process)
 

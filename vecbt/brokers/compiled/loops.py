@@ -12,11 +12,20 @@ from vecbt.brokers.compiled.intake import place
 from vecbt.kernels import block as b
 from vecbt.kernels._jit import Native, helper
 from vecbt.kernels.actions import instruct
-from vecbt.kernels.episode import decide, end_step, enter_bar, keep_outputs, open_episode, write_closes, write_outputs
+from vecbt.kernels.episode import (
+    decide,
+    end_step,
+    enter_bar,
+    has_next,
+    keep_outputs,
+    open_episode,
+    write_closes,
+    write_outputs,
+)
 from vecbt.kernels.layout import Asset, Autoreset, Clock, Phase, RewardKind, Row, Setting
 from vecbt.kernels.prefetch import prefetch_bar
 
-__all__ = ["Work", "work"]
+__all__ = ["Work", "work_of"]
 
 
 _AHEAD = np.uint64(4)
@@ -89,48 +98,57 @@ def _publish(block: int, book: int, e: int) -> int:
         if clock[Clock.PHASE] == Phase.ENDED and b.settings(block)[Setting.AUTORESET] == Autoreset.SAME_STEP:
             write_outputs(block, e)
             keep_outputs(block, e)
-            _begin_episode(block, book, e)
+            if has_next(block, e):
+                _begin_episode(block, book, e)
     write_outputs(block, e)
     counts = k.counts(book)[e]
     return counts[k.Queue.PENDING] + counts[k.Queue.SUBMITTED]  # type: ignore[no-any-return]
 
 
-@Native
-def work(kind: int, block: int, book: int, low: int, high: int) -> int:
-    """Do a piece of work for the environments ``low <= e < high``.
+def _make_work(single: bool) -> Native:
+    def work(kind: int, block: int, book: int, low: int, high: int) -> int:
+        longest = 0
+        if single:
+            # This frees every loop over assets of everything but its only turn, a third of a step's time. Here and in
+            # no function of its own, from which LLVM would have dropped the assumptions before it inlines it.
+            b.assume(b.ohlc(block).shape[1] == 1)
+            b.assume(b.actions(block).shape[1] == 1)
+            b.assume(b.instructions(block).shape[1] == 1)
+            b.assume(b.sizes(block).shape[1] == 1)
+            b.assume(b.order_status(block).shape[1] == 1)
+            b.assume(k.held(book).shape[1] == 1)
+            b.assume(k.schemes(book).shape[0] == 1)
+            b.assume(k.entries(book).shape[1] == 1)
+        # Unsigned: numba lets a signed index count from the end, which costs a step a sixth of its time.
+        end = np.uint64(high)
+        for e in range(np.uint64(low), end):
+            if e + _AHEAD < end:
+                prefetch_bar(block, e + _AHEAD)  # type: ignore[arg-type]
+            if kind == Work.RESET:
+                if b.mask(block)[e]:
+                    _begin_episode(block, book, e)
+                    write_outputs(block, e)
+                continue
+            if kind != Work.PUBLISH:
+                _run(block, book, e)
+            if kind != Work.RUN:
+                longest = max(longest, _publish(block, book, e))
+        return longest
+
+    return Native(work)
+
+
+_ON_ONE, _ON_SEVERAL = _make_work(True), _make_work(False)
+
+
+def work_of(assets: int) -> Native:
+    """The function that does a piece of work for the environments ``low <= e < high``.
+
+    It takes the kind of `Work`, the addresses of the batch's block and of the broker's book, the first environment and
+    the one after the last, and returns the most orders that wait in any of them. There are two, each compiled when it
+    is first asked for: one asset is the usual case, and a third quicker for a loop that knows it.
 
     Args:
-        kind: `Work`.
-        block: Address of the batch's block.
-        book: Address of the broker's book.
-        low: First environment.
-        high: Environment after the last.
-
-    Returns:
-        The most orders that wait in any of them.
+        assets: How many there are.
     """
-    longest = 0
-    # There is one asset: this frees every loop over assets of everything but its only turn, a third of a step's time.
-    # Here and in no function of its own, from which LLVM would have dropped the assumptions before it inlines it.
-    b.assume(b.ohlc(block).shape[1] == 1)
-    b.assume(b.actions(block).shape[1] == 1)
-    b.assume(b.instructions(block).shape[1] == 1)
-    b.assume(b.sizes(block).shape[1] == 1)
-    b.assume(b.order_status(block).shape[1] == 1)
-    b.assume(k.held(book).shape[1] == 1)
-    b.assume(k.schemes(book).shape[0] == 1)
-    # Unsigned: numba lets a signed index count from the end, which costs a step a sixth of its time.
-    end = np.uint64(high)
-    for e in range(np.uint64(low), end):
-        if e + _AHEAD < end:
-            prefetch_bar(block, e + _AHEAD)  # type: ignore[arg-type]
-        if kind == Work.RESET:
-            if b.mask(block)[e]:
-                _begin_episode(block, book, e)
-                write_outputs(block, e)
-            continue
-        if kind != Work.PUBLISH:
-            _run(block, book, e)
-        if kind != Work.RUN:
-            longest = max(longest, _publish(block, book, e))
-    return longest
+    return _ON_ONE if assets == 1 else _ON_SEVERAL

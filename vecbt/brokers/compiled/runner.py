@@ -11,7 +11,6 @@ from vecbt.brokers.compiled.book import Book
 from vecbt.brokers.compiled.crew import Crew, thread_count
 from vecbt.brokers.compiled.loops import Work
 from vecbt.brokers.compiled.outputs import OutputPool, OutputSet
-from vecbt.errors import ConfigError
 from vecbt.kernels.aligned import aligned_zeros
 from vecbt.kernels.own_reward import OwnReward
 from vecbt.plan import Plan
@@ -34,9 +33,6 @@ class CompiledRunner:
         num_envs: How many.
         threads: The most threads; None for as many as pay.
 
-    Raises:
-        ConfigError: If there is more than one asset.
-
     Attributes:
         arrays: The batch's arrays but its outputs.
         fresh: Whether they are the caller's.
@@ -45,20 +41,16 @@ class CompiledRunner:
     pids: tuple[int, ...] = ()
 
     def __init__(self, plan: Plan, num_envs: int, threads: int | None) -> None:
-        if plan.assets > 1:
-            raise ConfigError(
-                f"engine='compiled' runs one asset, got {', '.join(plan.table.bars.assets)}: take engine='cerebro'"
-            )
         specs = plan.specs(num_envs)
         outputs = {name: specs.pop(name) for group in _GROUPS for name in group}
         self.arrays: dict[str, AnyArray] = {name: aligned_zeros(*spec) for name, spec in specs.items()}
         self.fresh = plan.config.copy and num_envs > 1  # a single observation is quicker copied than looked after
         others = {**self.arrays, **plan.table.arrays, **plan.constants}
         self._pool = OutputPool(outputs, _GROUPS, others, reuse=self.fresh)
-        self._book = Book(plan.config, num_envs, plan.assets, plan.config.skip_frame + 1)
+        self._book = Book(plan.config, num_envs, plan.table.bars.assets, plan.assets * (plan.config.skip_frame + 1))
         self._own_reward = None if plan.own_reward is None else OwnReward(plan.own_reward)
         self._num_envs = num_envs
-        self._crew = Crew(num_envs, thread_count(num_envs, threads))
+        self._crew = Crew(num_envs, thread_count(num_envs, threads), plan.assets)
 
     @property
     def outputs(self) -> Mapping[str, AnyArray]:
