@@ -201,7 +201,8 @@ class DataFeedServer(DataFeedClient):
     def _died(self, message: str) -> WorkerDiedError:
         if self._pid == self._parent:
             self._process.join(0.5)
-            message = f"{self._name} {describe_exit(self._process.exitcode)}"
+            code = self._process.exitcode
+            message = f"{self._name} {'has closed the connection' if code is None else describe_exit(code)}"
         return super()._died(message)
 
 

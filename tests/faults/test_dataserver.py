@@ -9,6 +9,7 @@ import os
 import pickle
 import random
 import signal
+import struct
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -25,6 +26,7 @@ from vecbt.data.store import DataStore
 from vecbt.errors import ClosedError, ColumnError, MessageError, SharedMemoryError, WorkerDiedError, WorkerTimeoutError
 from vecbt.feed.sampler import WHOLE
 from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode
+from vecbt.shm.local_socket import receive_bytes
 
 KILLED = r"the data server \(process \d+\) was ended by SIGKILL \(exit code -9\)"
 
@@ -146,6 +148,14 @@ def test_bytes_that_are_no_message_do_not_end_it(server: vecbt.DataFeedServer) -
     envs = make(2, data=server)
     envs.reset(seed=0)
     envs.close()
+
+
+def test_a_message_that_is_much_too_long_closes_the_connection(server: vecbt.DataFeedServer) -> None:
+    os.write(server._open().fileno(), struct.pack("!i", 2 * LIMIT + 1))
+    reply = decode(receive_bytes(server._open(), LIMIT), REPLIES)
+    assert reply["message"] == "the connection is closed: bad message length"
+    with pytest.raises(WorkerDiedError, match=r"the data server \(process \d+\) has closed the connection"):
+        server.get_info()
 
 
 def test_requests_that_cannot_be_met_do_not_end_it(server: vecbt.DataFeedServer) -> None:

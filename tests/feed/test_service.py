@@ -287,10 +287,12 @@ def test_a_client_of_something_else(tmp_path: Path) -> None:
     """A listener that answers, and not as a data server does."""
     from vecbt.shm.local_socket import LocalListener
 
+    def answer(wire: Connection) -> None:
+        receive_bytes(wire, LIMIT)
+        wire.send_bytes(b'{"ctrl": "_done"}')
+
     listener = LocalListener(tmp_path / "x")
-    threading.Thread(
-        target=listener.serve, args=[lambda wire: wire.send_bytes(b'{"ctrl": "_done"}')], daemon=True
-    ).start()
+    threading.Thread(target=listener.serve, args=[answer], daemon=True).start()
     with vecbt.DataFeedServer.attach(tmp_path / "x") as client, pytest.raises(MessageError, match="expected _ready"):
         client.get_info()
     listener.close()

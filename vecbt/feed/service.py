@@ -71,18 +71,19 @@ class DataService:
         return self._failure
 
     def talk(self, connection: Connection) -> None:
-        """Answer a client until it leaves."""
+        """Answer a client until it leaves, then close the connection."""
         sampler = Sampler()
-        try:
-            while True:
-                data = receive_bytes(connection, 2 * LIMIT)  # what is a little too long is answered
-                if self.stopped.is_set():
-                    return
-                if self._answer(connection, data, sampler) == "_stop":
-                    self.stopped.set()
-        except (EOFError, OSError) as error:
-            with contextlib.suppress(OSError):  # mostly it is gone; who says too much may be there
-                connection.send_bytes(encode_error(MessageError(f"the connection is closed: {error}")))
+        with connection:
+            try:
+                while True:
+                    data = receive_bytes(connection, 2 * LIMIT)  # what is a little too long is answered
+                    if self.stopped.is_set():
+                        return
+                    if self._answer(connection, data, sampler) == "_stop":
+                        self.stopped.set()
+            except (EOFError, OSError) as error:
+                with contextlib.suppress(OSError):  # mostly it is gone; who says too much may be there
+                    connection.send_bytes(encode_error(MessageError(f"the connection is closed: {error}")))
 
     def _answer(self, connection: Connection, data: bytes, sampler: Sampler) -> str:
         """Answer a message; returns its kind."""
