@@ -38,6 +38,81 @@ def test_settings_that_are_given_go_before_those_of_the_cerebro() -> None:
     assert rollout(envs, 30) == rollout(make(2, commission=0.004, slippage=0.001, start_cash=5_000.0), 30)
 
 
+class Averaged(vecbt.Strategy):
+    info_keys = ("average",)
+
+    def set_datalines(self) -> None:
+        self.average = bt.indicators.SMA(self.data, period=5)
+
+    def get_info(self) -> dict[str, float]:
+        return {"average": self.average[0]}
+
+
+@pytest.fixture(scope="module")
+def averaged() -> list[Any]:
+    return rollout(make(2, order_size=5, strategy=Averaged), 45)
+
+
+@both_modes
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"runonce": False},
+        {"tradehistory": True},
+        {"quicknotify": True},
+        {"oldsync": True},
+        {"oldtrades": True},
+        {"cheat_on_open": True},
+        {"objcache": True},
+    ],
+    ids=str,
+)
+def test_parameters_of_a_cerebro_that_change_no_result(parameters: Any, fast: bool, averaged: list[Any]) -> None:
+    envs = make(2, order_size=5, strategy=Averaged, cerebro=bt.Cerebro(**parameters), fast=fast)
+    assert rollout(envs, 45) == averaged
+
+
+def test_a_look_ahead_of_the_cerebro_is_refused() -> None:
+    with pytest.raises(vecbt.errors.LookAheadError, match="lookahead"):
+        make(1, cerebro=bt.Cerebro(lookahead=3)).reset(seed=0)
+
+
+def test_orders_before_the_open() -> None:
+    class Early(vecbt.Strategy):
+        def next_open(self) -> None:
+            if self.episode.live and not self.position:
+                self.buy(size=3, coo=True)
+
+    batches = [make(2, strategy=Early, cerebro=bt.Cerebro(cheat_on_open=True), fast=fast) for fast in (True, False)]
+    first, second = (rollout(envs, 30) for envs in batches)
+    assert first == second
+    envs = batches[0]
+    envs.reset(seed=0)
+    infos = envs.step([0, 0])[4]
+    assert infos["position"].tolist() == [3.0, 3.0]
+    assert (infos["position_price"] == MARKET.open[infos["bar"]]).all()
+    assert (envs.step([3, 0])[4]["position"] == [0.0, 3.0]).all()
+
+
+def test_a_timer_of_the_cerebro() -> None:
+    class Punctual(vecbt.Strategy):
+        def start(self) -> None:
+            self.rings = 0
+            self.add_timer(bt.timer.SESSION_START)
+
+        def notify_timer(self, timer: Any, when: Any, *args: Any, **kwargs: Any) -> None:
+            self.rings += 1
+
+        info_keys = ("rings",)
+
+        def get_info(self) -> dict[str, float]:
+            return {"rings": self.rings}
+
+    batches = [make(2, strategy=Punctual, fast=fast) for fast in (True, False)]
+    assert rollout(batches[0], 30) == rollout(batches[1], 30)
+    assert (batches[0].reset(seed=0)[1]["rings"] == 1).all()
+
+
 def test_a_cerebro_that_is_given_stays_as_it_was() -> None:
     own = watched()
     rollout(make(2, cerebro=own), 30)
