@@ -145,9 +145,9 @@ class CausalDomain(Domain):
 
 def _moment_of(split: object) -> int:
     """A moment in UTC nanoseconds."""
-    given: Any = datetime.datetime(**split) if isinstance(split, dict) else split
+    given: Any = split
     try:
-        moment = pd.Timestamp(given)
+        moment = pd.Timestamp(datetime.datetime(**given) if isinstance(given, dict) else given)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"frozen_time_split: expected a moment such as '2024-01-15', got {split!r}") from error
     if isinstance(given, bool | int | float) or pd.isna(moment):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import pandas as pd
 
 from vecbt.errors import ConfigError
 
-__all__ = ["DAY", "Duration", "nanoseconds_of", "rows_of"]
+__all__ = ["DAY", "Duration", "nanoseconds_of", "own", "rows_of"]
 
 Duration: TypeAlias = int | str | datetime.timedelta | Mapping[str, float]
 """A number of rows, or a time: a `datetime.timedelta`, a string that pandas reads (``"5D"``), or BTGym's mapping
@@ -18,6 +18,14 @@ Duration: TypeAlias = int | str | datetime.timedelta | Mapping[str, float]
 
 DAY = 86_400 * 1_000_000_000
 _NANOSECONDS = {"days": DAY, "hours": DAY // 24, "minutes": DAY // 1440, "seconds": DAY // 86_400}
+
+
+_T = TypeVar("_T")
+
+
+def own(duration: _T) -> _T:
+    """A duration that the caller cannot change any more."""
+    return dict(duration) if isinstance(duration, Mapping) else duration  # type: ignore[return-value]
 
 
 def nanoseconds_of(duration: str | datetime.timedelta | Mapping[str, float], name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vecbt.data.domain.durations import Duration, rows_of
+from vecbt.data.domain.durations import Duration, own, rows_of
 from vecbt.data.domain.rules import SampleRules
 from vecbt.data.domain.tables import Domain, TrialTable
 from vecbt.data.domain.windows import Windows, room_of, tabulate
@@ -56,7 +56,7 @@ class RandomDomain(Domain):
         self.data = data
         self.trial = trial or SampleRules()
         self.episode = check_episode_rules(episode)
-        self.test_period = test_period
+        self.test_period = own(test_period)
         check_flag("target_backshift", target_backshift)
         if target_backshift and self.trial.test_period is None:
             raise ConfigError(

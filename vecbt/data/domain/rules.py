@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecbt.arrays import BoolArray, IntArray
-from vecbt.data.domain.durations import DAY, Duration, nanoseconds_of
+from vecbt.data.domain.durations import DAY, Duration, nanoseconds_of, own
 from vecbt.errors import ConfigError
 from vecbt.settings import check_flag, check_number
 
@@ -58,9 +58,7 @@ class SampleRules:
         if self.time_gap is not None and nanoseconds_of(self.time_gap, "time_gap") < 0:
             raise ConfigError(f"time_gap must not be negative, got {self.time_gap!r}")
         for name in ("duration", "test_period", "time_gap"):
-            value = getattr(self, name)
-            if isinstance(value, Mapping):
-                object.__setattr__(self, name, dict(value))  # which the caller may go on to change
+            object.__setattr__(self, name, own(getattr(self, name)))
 
     @property
     def any(self) -> bool:

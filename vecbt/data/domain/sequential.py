@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from vecbt.data.domain.durations import Duration, rows_of
+from vecbt.data.domain.durations import Duration, own, rows_of
 from vecbt.data.domain.random import check_episode_rules, split_trial
 from vecbt.data.domain.rules import SampleRules
 from vecbt.data.domain.tables import Domain, TrialTable
@@ -25,7 +25,7 @@ class _ConsecutiveDomain(Domain):
 
     def __init__(self, data: Any, episode: SampleRules | None, stride: Duration | None, expanding: bool) -> None:
         check_flag("expanding", expanding)
-        self.data, self.stride, self.expanding = data, stride, expanding
+        self.data, self.stride, self.expanding = data, own(stride), expanding
         self.episode = check_episode_rules(episode)
         self._fold: int | None = None
 
@@ -205,7 +205,7 @@ class WalkForward(_ConsecutiveDomain):
         episode: SampleRules | None = None,
     ) -> None:
         super().__init__(data, episode, step, expanding)
-        self.train, self.test = train, test
+        self.train, self.test = own(train), own(test)
 
     def _lengths(self) -> tuple[int, int]:
         interval = self.bars.interval
