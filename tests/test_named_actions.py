@@ -66,7 +66,7 @@ def test_weights_are_target_percentages(engine: str, names: list[str]) -> None:
     plain.close()
 
 
-@pytest.mark.parametrize("engine", ["cerebro"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("base", [MIXED, None], ids=["base actions", "weights"])
 def test_several_assets(engine: str, base: Any) -> None:
     data = {name: vecbt.data.synthetic_market(600, seed=number) for number, name in enumerate(PAIR)}

@@ -106,7 +106,7 @@ def test_other_environments(settings: Any) -> None:
     env.close()
 
 
-@pytest.mark.parametrize("engine", ["cerebro"])
+@pytest.mark.parametrize("engine", BOTH)
 def test_several_assets(engine: str) -> None:
     data = {name: vecbt.data.synthetic_market(300, seed=number) for number, name in enumerate(("EUR", "USD"))}
     envs: Any = make(2, data=data, engine=engine, order_size=20, **DRAWN)
@@ -180,8 +180,8 @@ def test_a_picture_changes_nothing() -> None:
         envs: Any = make(3, engine="compiled", episode_steps=9, render_mode=mode)
         if mode:
             step = envs.step
-            envs.step = lambda actions: (step(actions), envs.render())[0]
-        return rollout(envs, 20)
+            envs.step = lambda actions: (step(actions), envs.render(envs=[0]))[0]
+        return rollout(envs, 12)
 
     assert played("rgb_array") == played(None)
 
