@@ -57,6 +57,7 @@ INFO = {
     "ctrl": "_info",
     "task": 3,
     "pid": 1234,
+    "stat": {"close": {"count": 80.0, "mean": 1.5, "std": None}},
     "name": "EURUSD",
     "bars": 100,
     "columns": ["open", "high", "low", "close", "volume"],
@@ -77,6 +78,7 @@ DATA = {
     "ctrl": "_data",
     "origin": "data_server",
     "timestamp": 5,
+    "stat": {},
     "metadata": {"type": 0, "first_row": 3},
     "specs": dict.fromkeys(("ohlc", "volume", "stamps"), SPEC),
 }

@@ -148,6 +148,7 @@ REPLIES: Vocabulary = {
     "_data": {
         "origin": _one_of("data_server"),
         "timestamp": _TIME,
+        "stat": _OBJECT,
         "metadata": _OBJECT,
         "specs": _record(ohlc=_SPEC, volume=_SPEC, stamps=_SPEC),
     },
@@ -175,6 +176,7 @@ REPLIES: Vocabulary = {
     "_info": {
         "task": _whole(),
         "pid": _whole(),
+        "stat": _OBJECT,
         "name": _TEXT,
         "bars": _whole(),
         "columns": _TEXTS,

@@ -89,6 +89,61 @@ def test_global_time_and_messages(server: vecbt.DataFeedServer, client: DataFeed
     assert server.reset_data(FIRST + 5) == client.get_global_time() == FIRST + 5
 
 
+def causal(**settings: Any) -> vecbt.data.CausalDomain:
+    return vecbt.data.CausalDomain(MARKET, trial=vecbt.SampleRules(duration=600, test_period=100), **settings)
+
+
+def seconds(row: int) -> int:
+    return int(MARKET.timestamps[row]) // 1_000_000_000
+
+
+def test_global_time_is_everybodys() -> None:
+    """What one batch has lived through, another client's trials are behind; what is said, and by whom, counts too."""
+    with vecbt.DataFeedServer(causal()) as server, vecbt.DataFeedServer.attach(server.address or "") as client:
+        begun = client.get_global_time()
+        target = {"trial_type": "target", "sample_type": "test"}
+        envs = make(2, data=client, episode_steps=40)
+        _, infos = envs.reset(seed=0, options=target)
+        assert client.get_global_time() == begun == infos["timestamp"].max() - 60
+        for _ in range(40):
+            infos = envs.step(np.zeros(2, np.int64))[-1]
+        now = server.get_global_time()
+        assert now == infos["timestamp"].max() == begun + 41 * 60
+        envs.close()
+        target_trial, source_trial = server.get_data({"sample_type": 1}), server.get_data()
+        assert target_trial is not None
+        assert source_trial is not None
+        assert source_trial.metadata["last_time"] <= now
+        episode = target_trial.sample(sample_type=1)
+        assert episode.metadata["first_time"] == now + 60
+        with pytest.raises(ConfigError, match="back in time"):
+            client.set_broadcast_message(now - 60, {}, episode.metadata)
+        client.set_broadcast_message(now + 6_000, {"text": "far"}, episode.metadata)
+        with pytest.raises(EpisodeError, match="only test episodes of target trials"):
+            client.set_broadcast_message(now + 9_000, {}, source_trial.metadata)
+        assert server.get_broadcast_message() == (now + 6_000, {"text": "far"})
+        later = server.get_data({"sample_type": 1})
+        assert later is not None
+        assert later.sample(sample_type=1).metadata["first_time"] > now + 6_000
+        assert server.reset_data() == begun
+        assert client.get_broadcast_message() == (begun, {})
+
+
+def test_frozen_time_stands_still() -> None:
+    frozen = causal(frozen_time_split=str(MARKET.timestamps[1_500].astype("datetime64[ns]")))
+    with vecbt.DataFeedServer(frozen) as server:
+        now = seconds(1_500)
+        assert server.get_global_time() == now
+        assert server.set_broadcast_message(now + 600, {"text": "x"}) == now
+        with pytest.raises(ConfigError, match=f"back in time: it is {now + 600} "):
+            server.set_broadcast_message(now + 540)
+        assert server.get_broadcast_message() == (now, {"text": "x"})
+        with pytest.raises(ConfigError, match="frozen"):
+            server.reset_data(now - 600)
+        assert server.reset_data() == now
+        assert server.get_broadcast_message() == (now, {})
+
+
 @pytest.mark.parametrize(("trial_type", "sample_type"), [(0, 0), (0, 1), (1, 0)])
 def test_who_may_not_speak(client: DataFeedClient, trial_type: int, sample_type: int) -> None:
     metadata = {"trial_type": trial_type, "type": sample_type}

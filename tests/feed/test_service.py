@@ -111,12 +111,59 @@ def test_trials_of_clients_are_the_same_one_by_one(server: vecbt.DataFeedServer)
         ({"sample_typ": 0}, "UnknownNameError"),
         ({"seed": -1}, "ConfigError"),
         ({"number": None}, "ConfigError"),
+        ({"table": 0}, "UnknownNameError"),
+        ({"self": 0}, "UnknownNameError"),
         ({"b_alpha": 0}, "ConfigError"),
     ],
 )
 def test_trials_that_cannot_be(wire: Connection, settings: dict[str, Any], error: str) -> None:
     assert ask(wire, {"ctrl": "_get_data", "kwargs": settings})["error"] == error
     assert ask(wire, GET_INFO)["bars"] == 3_000
+
+
+@pytest.mark.parametrize("settings", [{"timestam": 0}, {"self": 0}, {"timestamp": 1.5}, {"timestamp": True}], ids=str)
+def test_resets_that_cannot_be(wire: Connection, settings: dict[str, Any]) -> None:
+    reply = ask(wire, {"ctrl": "_reset_data", "kwargs": settings})
+    assert reply["error"] in ("UnknownNameError", "ConfigError")
+    assert "timestamp" in reply["message"]
+
+
+def test_statistics_are_of_training_rows() -> None:
+    domain = vecbt.RandomDomain(MARKET, test_period=1_000)
+    with vecbt.DataFeedServer(domain) as server, connect(server.address or "", BOUND) as wire:
+        info = server.get_info()
+        close = MARKET.column("close")[slice(*info["train_rows"])]
+        assert info["train_rows"] == [0, 2_000]
+        assert info["stat"]["close"] == {
+            "count": 2_000.0,
+            "mean": float(close.mean()),
+            "std": float(close.std(ddof=1)),
+            "min": float(close.min()),
+            "max": float(close.max()),
+        }
+        reply = ask(wire, {"ctrl": "_get_data", "kwargs": {"sample_type": 1}})
+        receive_trial(wire, reply)
+        assert reply["stat"] == info["stat"]
+        assert reply["metadata"]["first_row"] >= 2_000
+
+
+def test_trials_one_after_the_other_until_there_are_none() -> None:
+    domain = vecbt.data.SequentialDomain(MARKET, trial=vecbt.SampleRules(duration=1_000))
+    with vecbt.DataFeedServer(domain) as server, connect(server.address or "", BOUND) as wire:
+        server.wait_ready()
+        for _ in range(2):
+            firsts = []
+            for _ in range(3):
+                reply = ask(wire, GET_DATA)
+                receive_trial(wire, reply)
+                firsts.append(reply["metadata"]["first_row"])
+                assert server.get_data().first_row == firsts[-1]  # type: ignore[union-attr]
+            assert firsts == [0, 1_000, 2_000]
+            for _ in range(2):
+                assert ask(wire, GET_DATA)["error"] == "ExhaustedError"
+                assert server.get_data() is None
+            assert ask(wire, {"ctrl": "_reset_data", "kwargs": {}})["ctrl"] == "_global_time"
+            server.reset_data()
 
 
 def test_unknown_kinds_are_told_the_known_ones(wire: Connection) -> None:

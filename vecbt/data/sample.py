@@ -176,6 +176,7 @@ class Sample:
 def draw_sample(
     table: DataTable,
     number: int,
+    /,
     *,
     seed: int = 0,
     sample_type: int = 0,

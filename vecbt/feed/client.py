@@ -161,7 +161,13 @@ class DataFeedClient:
             return None
 
     def get_info(self) -> dict[str, Any]:
-        """Facts: name, columns, number of bars, first and last time, interval, training rows; task and pid."""
+        """Facts about the data and the server.
+
+        Returns:
+            ``name``, ``columns``, ``bars`` (their number), ``interval`` (ns), ``first_time``, ``last_time`` (POSIX
+            seconds), ``fingerprint``, ``train_rows`` (the first, and the one after the last) and ``stat``, of each
+            column the ``count``, ``mean``, ``std``, ``min`` and ``max`` in these rows; ``task`` and ``pid``.
+        """
         return self._ask("_info", "_get_info")
 
     def reset_data(self, timestamp: int | None = None) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
+import math
 import os
 import secrets
 import threading
@@ -13,8 +15,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from vecbt.data.store import DataStore, TableRequest
-from vecbt.errors import ConfigError, EpisodeError, MessageError
-from vecbt.feed.sampler import Sampler
+from vecbt.errors import ConfigError, EpisodeError, MessageError, UnknownNameError
+from vecbt.feed.sampler import WHOLE, Sampler
 from vecbt.feed.transfer import describe_sample, describe_table
 from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode, encode_error
 from vecbt.shm.arena import Arena
@@ -119,11 +121,13 @@ class DataService:
                 case "_get_data":
                     sample = sampler.draw(self._store.table, request["kwargs"])
                     description, arenas = describe_sample(sample)
-                    return {"ctrl": "_data", "origin": "data_server", **self._time(), **description}, arenas
+                    reply = {"ctrl": "_data", "origin": "data_server", "stat": self._statistics, **self._time()}
+                    return {**reply, **description}, arenas
                 case "_get_info":
-                    return {"ctrl": "_info", "task": self._task, "pid": os.getpid(), **self._store.info()}, ()
+                    about = {"task": self._task, "pid": os.getpid(), "stat": self._statistics}
+                    return {"ctrl": "_info", **about, **self._store.info()}, ()
                 case "_reset_data":
-                    self._reset(**request["kwargs"])
+                    self._reset(request["kwargs"])
                     sampler.restart()
                 case "_set_broadcast_message":
                     self._set_broadcast(**request)
@@ -134,9 +138,22 @@ class DataService:
     def _time(self) -> dict[str, int]:
         return {"timestamp": self._store.clock.now // _SECOND}
 
-    def _reset(self, timestamp: int | None = None, **unknown: Any) -> None:
-        if unknown:
-            raise ConfigError(f"reset_data() takes timestamp alone, got {', '.join(map(repr, unknown))}")
+    @functools.cached_property
+    def _statistics(self) -> dict[str, dict[str, float | None]]:
+        """Of the training rows, by column; None in place of what is no number, which JSON cannot say."""
+        return {
+            column: {name: value if math.isfinite(value) else None for name, value in found.items()}
+            for column, found in self._store.table(WHOLE).describe().items()
+        }
+
+    def _reset(self, settings: Mapping[str, Any]) -> None:
+        if unknown := settings.keys() - {"timestamp"}:
+            raise UnknownNameError.of("setting of reset_data()", min(unknown), ["timestamp"])
+        timestamp = settings.get("timestamp")
+        if timestamp is not None and self._store.clock.frozen:
+            raise ConfigError(
+                "global time is frozen by the domain's frozen_time_split: reset_data() takes no timestamp"
+            )
         self._store.restart(None if timestamp is None else _moment(timestamp))
         self._broadcast, self._broadcast_time = {}, -(1 << 63)
 
