@@ -77,11 +77,14 @@ class NamedActions:
             values = values[None]
         if len(values) != len(buffer) or values.ndim == 1:
             raise ActionError(f"actions must have a value for each of {len(buffer)} environments, got {actions!r}")
+        by_asset, out = values.T, buffer.T  # the values of an asset lie side by side
         if self._space.is_discrete:
-            buffer[:] = self._instructions[values[:, self._columns]]
+            for own, column in zip(out, self._columns, strict=True):
+                own[:] = self._instructions[by_asset[column]]
             return
-        weights = values.astype(np.float64)
-        total = np.zeros(len(weights))
-        for column in weights.T:  # one by one: the order of a sum must not depend on the number of environments
-            total += column
-        np.divide(weights[:, self._columns], np.maximum(total, 1.0)[:, None], out=buffer)
+        total = np.zeros(len(values))
+        for weights in by_asset:  # one by one: the order of a sum must not depend on the number of environments
+            total += weights
+        np.maximum(total, 1.0, out=total)
+        for own, column in zip(out, self._columns, strict=True):
+            np.divide(by_asset[column], total, out=own)
