@@ -145,6 +145,16 @@ def test_an_episode(assets: int) -> None:
     assert title == "episode 3: 39 steps, return +3.90%, largest drawdown 0.00 %, 2 fills, costs 0.00"
 
 
+def test_an_episode_whose_last_price_is_gone() -> None:
+    view, positions = view_of(1), np.zeros((BARS, 1))
+    positions[-1] = 1.0
+    record = record_of(view, 0, positions)
+    record.closes[-1] = np.nan
+    figure = draw_episode(record, view.assets, 1000.0)
+    assert count_of(figure, BUY) > 0  # the equity
+    assert figure.axes[0].get_xlim() == (-0.5, 39.5)
+
+
 def test_an_episode_of_steps_of_several_bars() -> None:
     view = view_of(1)
     record = record_of(view, 0, 0.0)

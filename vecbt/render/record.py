@@ -60,7 +60,10 @@ class EpisodeRecord:
 
     @property
     def closes(self) -> FloatArray:
-        """Closing price of each asset, float64 (L + 1, K)."""
+        """Closing price of each asset, float64 (L + 1, K).
+
+        NaN for the last bar of a generated trial if the next episode has begun in the same step.
+        """
         return self._of_assets(1)
 
     @property
@@ -139,7 +142,11 @@ class Recorder:
             final = {name: arrays["final_" + name] for name in ("info_floats", "order_status")}
             final["rewards"] = outputs["rewards"]
             rows = self._columns[envs, 0, Column.ROW] + arrays["stats"][envs, Stat.BARS]
-            self._append(envs, self._values(envs, rows.astype(np.int64), arrays, final, arrays["actions"]))
+            values = self._values(envs, rows.astype(np.int64), arrays, final, arrays["actions"])
+            # A generated trial that has been left may be overwritten by now.
+            left = arrays["final_info_ints"][0, envs] < 0
+            values[left, Column.ASSETS + self._assets : Column.ASSETS + 2 * self._assets] = np.nan
+            self._append(envs, values)
         for env in self._all[ended].tolist():
             self._keep(env)
         if begun.any():
