@@ -110,7 +110,8 @@ class SequentialDomain(_ConsecutiveDomain):
     periods follow each other without gap or overlap, or by its whole length if it has none. Episode *k* of environment
     *i* of a batch of N gets trial ``k * N + i``, and draws its first row within that as in other domains. When there
     is no such trial, the reset or the step that needs one raises `vecbt.errors.ExhaustedError`; ``reset(seed=...)``
-    begins again with the first trials. A ``trial`` that is chosen by options is one out of turn.
+    begins again with the first trials. So that every trial has its turn, N has to divide their number, ``len(domain)``.
+    A ``trial`` that is chosen by options is one out of turn.
 
     Columns that are normalized by training rows know those of the first trial alone, since all later ones are, or
     include, rows that come after a test: `fold` makes a domain of one trial, whose own training rows they are then.
