@@ -350,7 +350,9 @@ class Episode:
             "episode": self.number,
             "start": self.start,
             "end": self.bar,
-            "trial": 0,  # all rows are the only one
+            "trial": 0,  # all rows are the only one, and all are for training
+            "trial_type": 0,
+            "sample_type": 0,
         }
 
     def _observation(self, account: Account) -> dict[str, np.ndarray]:
