@@ -299,3 +299,31 @@ def test_broker_statistics_are_the_account_features(fast: bool) -> None:
         observations, _, _, _, infos = envs.step(random.integers(0, 4, 4))
     assert {name for name, number in seen if number} == set(ACCOUNT_FEATURES)
     envs.close()
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_strategy_knows_whose_episode_it_is(num_workers: int) -> None:
+    class Knowing(vecbt.Strategy):
+        info_keys = ("own_trial", "target", "test")
+
+        def get_info(self) -> dict[str, float]:
+            own = self.episode
+            assert own.trial_type in ("source", "target")
+            assert own.sample_type in ("train", "test")
+            return {"own_trial": own.trial, "target": own.trial_type == "target", "test": own.sample_type == "test"}
+
+    domain = vecbt.RandomDomain(MARKET, trial=vecbt.SampleRules(duration=300, test_period=100), test_period=500)
+    envs = make(3, data=domain, strategy=Knowing, episode_steps=5, num_workers=num_workers)
+    seen = set()
+    for kind in ("source", "target"):
+        for sample in ("train", "test"):
+            envs.reset(seed=1, options={"trial_type": kind, "sample_type": sample})
+            for _ in range(5):
+                infos = envs.step([0, 0, 0])[4]
+            stats = infos["episode_stats"]
+            assert infos["own_trial"].tolist() == stats["trial"].tolist()
+            assert infos["target"].tolist() == stats["trial_type"].tolist() == [kind == "target"] * 3
+            assert infos["test"].tolist() == stats["sample_type"].tolist() == [sample == "test"] * 3
+            seen |= set(stats["trial"].tolist())
+    assert len(seen) > 3
+    envs.close()

@@ -85,6 +85,7 @@ def _arrays(config: EnvConfig, table: DataTable) -> dict[str, Any]:
         "amounts": np.zeros((1, assets)),
         "stop_requests": np.zeros(1, bool),
         "params": np.zeros(len(Param)),
+        "sections": np.array([[0, 1, 0], [1, 0, 1], [1, 0, 1], [1, 0, 1]]),
     }
     arrays["params"][[Param.START_CASH, Param.DRAWDOWN_SCALE, Param.TARGET_SCALE]] = config.start_cash, 10.0, 10.0
     arrays["rows"][:, [Row.CASH, Row.VALUE]] = config.start_cash

@@ -13,7 +13,7 @@ from vecbt.brokers.cerebro.analyses import analyses_of
 from vecbt.brokers.cerebro.ledger import Ledger
 from vecbt.brokers.cerebro.stats import BrokerStats
 from vecbt.errors import StrategyError
-from vecbt.kernels.layout import Asset, Clock, Phase, Row, Track
+from vecbt.kernels.layout import Asset, Clock, Phase, Row, Section, Track
 
 if TYPE_CHECKING:
     from vecbt.arrays import FloatArray, IntArray
@@ -111,6 +111,7 @@ class Episode:
         self.broker_stats = BrokerStats(arrays["rows"][index], arrays["track"][index], arrays["params"])
         self._clock: IntArray = arrays["clock"][index]
         self._track: FloatArray = arrays["track"][index]
+        self._sections: IntArray = arrays["sections"]
         self._sizes: FloatArray = arrays["sizes"][index]
         self._seed = arrays["seeds"][index]
         self._instructions = memoryview(arrays["instructions"][index])
@@ -135,6 +136,26 @@ class Episode:
         Within ``next()`` and notifications this is still the bar before: the environment moves on once they are done.
         """
         return int(self._clock[Clock.BAR])
+
+    @property
+    def trial(self) -> int:
+        """Number of the episode's trial among those of its type."""
+        return int(self._clock[Clock.TRIAL] - self._sections[self._section, 2])
+
+    @property
+    def trial_type(self) -> str:
+        """``"source"`` or ``"target"``: which part of the domain the trial is of."""
+        return "target" if self._section >= Section.TARGET_TRAIN else "source"
+
+    @property
+    def sample_type(self) -> str:
+        """``"train"`` or ``"test"``: which rows of its trial the episode has."""
+        return "test" if self._section % 2 else "train"
+
+    @property
+    def _section(self) -> int:
+        # Of sections that begin with the same trial all but the last are empty.
+        return int(np.searchsorted(self._sections[:, 2], self._clock[Clock.TRIAL], side="right")) - 1
 
     @property
     def step(self) -> int:
