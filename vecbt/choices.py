@@ -13,7 +13,7 @@ from vecbt.data.shared import TrialColumns
 from vecbt.errors import ConfigError, UnknownNameError
 from vecbt.kernels.layout import Choice
 
-__all__ = ["EPISODE_OPTIONS", "Choices", "as_columns"]
+__all__ = ["EPISODE_OPTIONS", "Choices", "as_columns", "as_seeds"]
 
 EPISODE_OPTIONS = ("trial_type", "sample_type", "trial", "start")
 """Options of a reset that say which episode it begins."""
@@ -61,6 +61,25 @@ def as_columns(options: Mapping[str, Any] | Sequence[Mapping[str, Any] | None], 
                 error.add_note(f"in the dict number {place} of options")
                 raise
     return columns
+
+
+def as_seeds(seed: int | Sequence[int | None] | None, envs: Sequence[int]) -> Sequence[int | None]:
+    """A seed for each of some environments.
+
+    Args:
+        seed: A number *s*, which gives environment *i* the seed *s + i*, one for each of them, or None.
+        envs: Their indices.
+
+    Raises:
+        ConfigError: If it is none of these.
+    """
+    if seed is None:
+        return [None] * len(envs)
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        return [int(seed) + env for env in envs]
+    if not isinstance(seed, Sequence | np.ndarray) or len(seed) != len(envs):
+        raise ConfigError(f"seed must be a whole number or one for each of {len(envs)} environments, got {seed!r}")
+    return list(seed)
 
 
 def _column(name: str, options: Mapping[str, Any], count: int) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from gymnasium.vector.utils import batch_space
 
 from vecbt.arrays import IntArray
 from vecbt.batch import Batch
-from vecbt.choices import EPISODE_OPTIONS, as_columns
+from vecbt.choices import EPISODE_OPTIONS, as_columns, as_seeds
 from vecbt.errors import ClosedError, ConfigError, UnknownNameError
+from vecbt.follow import Follower, Master, current_trials
 from vecbt.kernels.layout import Autoreset
 from vecbt.render import FRAMES_PER_SECOND, RENDER_MODES, check_render_mode, drawn, open_renderer
 
@@ -148,6 +150,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self.config = plan.config
         self.feature_names = plan.table.features.names if plan.config.window else ()
         self.num_trials = plan.table.trials.counts
+        self._follower: Follower | None = None
 
     @property
     def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
@@ -201,7 +204,10 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
                 )
         options.pop("reset_mask", None)
         asked = as_columns(options, self.num_envs) if options else None
-        self._batch.reset(_seeds(seed, range(self.num_envs)), mask, asked)
+        if self._follower is not None:
+            self._check_free(options)
+            asked = self._follower.choose(np.arange(self.num_envs))
+        self._batch.reset(as_seeds(seed, range(self.num_envs)), mask, asked)
         results = self._batch.results
         return results.observation(), results.infos(False, self._batch_mask(mask))
 
@@ -266,9 +272,11 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             >>> envs.close()
         """
         self._check_open()
+        if self._follower is not None:
+            self._check_free(options)
         chosen = self._indices(envs)
         asked = as_columns({} if options is None else options, len(chosen))
-        self._batch.set_next_reset(chosen, _seeds(seed, chosen.tolist()), asked)
+        self._batch.set_next_reset(chosen, as_seeds(seed, chosen.tolist()), asked)
 
     def _indices(self, envs: Any) -> IntArray:
         if envs is None:
@@ -305,10 +313,73 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         """
         self._check_open()
         batch = self._batch
+        if self._follower is not None:
+            self._follower.before_step()
         batch.step(actions)
         results = batch.results
         rewards, terminations, truncations = results.flags()
         return results.observation(), rewards, terminations, truncations, results.infos(batch.any_ended)
+
+    def current_trials(self) -> dict[str, Any]:
+        """The trials that the environments' episodes are of, running or just ended.
+
+        Returns:
+            int64 (N,) each: ``trial_type`` (0 source, 1 target), ``type`` (0 for episodes in training rows of their
+            trial, 1 in test rows), ``number`` of the episode, ``trial`` among those of its type, ``first_row`` and
+            ``last_row`` of the whole trial, ``first_time`` and ``last_time`` in UTC seconds; and ``fingerprint`` of
+            the data.
+
+        Raises:
+            EpisodeError: Before the first reset.
+        """
+        self._check_open()
+        return current_trials(self._batch.plan.table, self._batch.arrays["clock"])
+
+    def follow(self, master: Master | str | os.PathLike[str] | None) -> None:
+        """Let every episode that begins from now on be of the trial that a master is in at that moment.
+
+        This is evaluation beside training: while the master trains on a trial's training rows, the environments that
+        follow show how it fares on the trial's test rows; where trials have no test rows of their own, on the same
+        ones. Environment *i* follows the master's environment *i mod M*. First rows are drawn as ever, by the seed and
+        number of the episode. What is followed does not notice.
+
+        In the modes NEXT_STEP and DISABLED the master is looked at when an episode begins; in the mode SAME_STEP
+        before every step, as an episode may begin in any.
+
+        Args:
+            master: Other environments on the same data; a client of a `vecbt.BacktraderServer`, or its address, with
+                environments on the same data in another process. None to follow nobody any more: trials are drawn
+                again, of the type and sample type of the last one.
+
+        Raises:
+            ConfigError: If the master is none, or, when an episode begins, if its data are others or it is in a trial
+                that has no room for an episode of these environments.
+            EpisodeError: When an episode begins, if the master has not been reset yet.
+
+        Example:
+            >>> import vecbt
+            >>> market = vecbt.data.synthetic_market(3_000, seed=0)
+            >>> domain = vecbt.RandomDomain(market, trial=vecbt.SampleRules(duration=500, test_period=100))
+            >>> with vecbt.DataFeedServer(domain) as server:
+            ...     master = vecbt.make_vec(server, num_envs=4, episode_steps=50)
+            ...     beside = vecbt.make_vec(server, num_envs=2, episode_steps=50)
+            >>> beside.follow(master)
+            >>> _, infos = master.reset(seed=0)
+            >>> _, infos = beside.reset(seed=0)
+            >>> beside.current_trials()["trial"].tolist() == master.current_trials()["trial"][:2].tolist()
+            True
+            >>> beside.current_trials()["type"]  # in the test rows
+            array([1, 1])
+            >>> master.close()
+            >>> beside.close()
+        """
+        self._check_open()
+        if master is self:
+            raise ConfigError("environments cannot follow themselves")
+        follower = None if master is None else Follower(self._batch, master)
+        if self._follower is not None:
+            self._follower.end()
+        self._follower = follower
 
     def stop_episodes(self, envs: Any = None) -> None:
         """End episodes where they stand, without a step: `get_stat` tells of them as of any other.
@@ -405,18 +476,16 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the workers; called by `close`, which may be called again."""
+        if self._follower is not None:
+            self._follower.end()
         self._batch.runner.close()
+
+    def _check_free(self, options: Any) -> None:
+        if options:
+            raise ConfigError(
+                "these environments follow others, of which they get their trials: follow(None) before you choose some"
+            )
 
     def _check_open(self) -> None:
         if self.closed:
             raise ClosedError("the environments have been closed; make new ones")
-
-
-def _seeds(seed: int | Sequence[int | None] | None, envs: Sequence[int]) -> Sequence[int | None]:
-    if seed is None:
-        return [None] * len(envs)
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        return [int(seed) + env for env in envs]
-    if not isinstance(seed, Sequence | np.ndarray) or len(seed) != len(envs):
-        raise ConfigError(f"seed must be a whole number or one for each of {len(envs)} environments, got {seed!r}")
-    return list(seed)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from vecbt.errors import ClosedError, WorkerDiedError, WorkerTimeoutError
+from vecbt.errors import ClosedError, EpisodeError, WorkerDiedError, WorkerTimeoutError
 from vecbt.messages import raise_error
 from vecbt.remote.wire import LIMIT, pack, unpack
 from vecbt.settings import check_number
@@ -188,6 +188,43 @@ class BacktraderClient:
         return self.send({"ctrl": "_render", "mode": mode})["images"]
 
     # -- data ----------------------------------------------------------------------------------------------------------
+
+    def get_trial(self, **reset_kwargs: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """A trial of the data set, drawn for the caller; the environments go on untouched.
+
+        Args:
+            **reset_kwargs: Settings of the draw, see `vecbt.DataFeedServer.get_data`.
+
+        Returns:
+            The trial, statistics of its rows, and of all training rows of the data set. The trial has its metadata and
+            ``stamps``, ``ohlc`` and ``volume``, see `vecbt.data.Sample`.
+
+        Raises:
+            ExhaustedError: If there is no such trial any more.
+        """
+        reply = self.send({"ctrl": "_get_trial", "kwargs": reset_kwargs})
+        return reply["sample"], reply["trial_stat"], reply["dataset_stat"]
+
+    def get_trial_message(self) -> dict[str, Any]:
+        """The trials that the environments are in, as a data server would tell of one.
+
+        Returns:
+            ``sample``: arrays over the environments, see `vecbt.vector.TradingVectorEnv.current_trials`, or None before
+            the first reset; ``stat``: statistics of the data set's training rows; ``origin``:
+            ``"master_environment"``; ``timestamp``: global time, POSIX seconds.
+        """
+        return self.send({"ctrl": "_get_data"})
+
+    def current_trials(self) -> dict[str, Any]:
+        """The trials that the environments are in, see `vecbt.vector.TradingVectorEnv.current_trials`.
+
+        Raises:
+            EpisodeError: Before the first reset.
+        """
+        sample = self.get_trial_message()["sample"]
+        if sample is None:
+            raise EpisodeError(f"the environments of {self._name} are in no trial before their first reset")
+        return dict(sample)
 
     def get_info(self) -> dict[str, Any]:
         """Facts about the server: number of environments, assets, spaces, and of its data."""

@@ -16,6 +16,7 @@ from vecbt.errors import ConfigError, EpisodeError, MessageError, UnknownNameErr
 from vecbt.messages import error_fields
 from vecbt.remote.actions import ActionReader
 from vecbt.remote.plain import as_json
+from vecbt.remote.trials import describe_trial, episode_options, next_draws
 from vecbt.results import unbatched
 from vecbt.vector import TradingVectorEnv
 
@@ -46,12 +47,16 @@ class Session:
         self._resets_itself = envs.metadata["autoreset_mode"] is not AutoresetMode.DISABLED
         self._begun = np.zeros(envs.num_envs)  # seconds on a clock that only goes forward
         self._runtimes = np.zeros(envs.num_envs)
+        self._has_begun = False  # all environments have been reset once
+        self._stat = envs._batch.plan.table.describe()
         self.stopped = False
         self._answers: dict[str, Callable[..., dict[str, Any]]] = {
             "_reset": self._reset,
             "_done": self._done,
             "_getstat": self._getstat,
             "_render": self._render,
+            "_get_trial": self._get_trial,
+            "_get_data": self._get_data,
             "_get_info": self._get_info,
             "_get_global_time": self._get_global_time,
             "_get_broadcast_message": self._get_broadcast_message,
@@ -93,10 +98,17 @@ class Session:
         self,
         seed: Any = None,
         options: Mapping[str, Any] | None = None,
+        trial_config: Mapping[str, Any] | None = None,
+        episode_config: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         chosen = dict(options or {})
+        if trial_config or episode_config:
+            seed, seeds, numbers = next_draws(self._envs, seed)
+            config = episode_options(self._envs, trial_config or {}, episode_config or {}, seeds, numbers)
+            chosen = config | chosen
         with self._care():
             observation, infos = self._envs.reset(seed=seed, options=chosen)
+        self._has_begun = True
         begun = np.asarray(chosen.get("reset_mask", np.ones_like(self._running)))
         self._running |= begun
         self._begun[begun] = time.perf_counter()
@@ -168,6 +180,17 @@ class Session:
         return infos if self._envs.num_envs > 1 else unbatched(infos)
 
     # -- data ----------------------------------------------------------------------------------------------------------
+
+    def _get_trial(self, **sample_config: Any) -> dict[str, Any]:
+        return describe_trial(self._source, sample_config)
+
+    def _get_data(self) -> dict[str, Any]:
+        return {
+            "sample": self._envs.current_trials() if self._has_begun else None,
+            "stat": self._stat,
+            "origin": "master_environment",
+            "timestamp": self._source.get_global_time(),
+        }
 
     def _get_info(self) -> dict[str, Any]:
         batch = self._envs._batch
