@@ -110,6 +110,8 @@ def test_what_a_dead_server_has_shared_lives_on() -> None:
         wait_until(lambda: not is_alive(server.pid or 0), "the data server")
         assert rollout(envs, 20) == events
         assert client.get_data({"get_new": False}) is sample
+        with pytest.raises(WorkerTimeoutError, match="no server answers"):  # not even the owner's process
+            vecbt.DataFeedServer.attach(server.address or "", connect_timeout=0.2)
         with pytest.raises(WorkerDiedError, match=ENDED):
             make(3, data=client, features=("log_return",))
         envs.close()
