@@ -29,15 +29,17 @@ class BacktraderServer(BacktraderClient):
     """Hosts environments in a process of its own, for agents in other processes of the same user on the same machine.
 
     Agents that live in one process with their environments have no need of it: `vecbt.make_vec` hands over everything
-    through shared memory, thousands of times as fast. A server is for those who speak BTGym's protocol, for agents
-    whose life is not that of their environments, and for watching the environments of somebody else.
+    through shared memory, which is much faster. A server is for those who speak BTGym's protocol, for agents whose life
+    is not that of their environments, and for watching the environments of somebody else.
 
     The object is the first client of its server; `attach` makes others from its ``address``.
 
     **Messages** are dictionaries, `send` returns the answer. In *control mode* no episode is running:
 
     * ``{"ctrl": "_reset", "kwargs": {...}}`` begins one in every environment; the answer has the first ``observation``
-      and ``info``. Arguments are ``seed`` and ``options``, see `vecbt.vector.TradingVectorEnv.reset`.
+      and ``info``. Arguments are ``seed`` and ``options``, see `vecbt.vector.TradingVectorEnv.reset`, and BTGym's
+      ``trial_config`` (``sample_type``, ``get_new``, ``b_alpha``, ``b_beta``, ``timestamp``) and ``episode_config``
+      (``align_left`` in place of ``timestamp``).
     * ``{"ctrl": "_getstat"}``: number, length and run time of the last ended episode, trading statistics, and what
       every analyzer of the Cerebro has found.
 
@@ -48,9 +50,11 @@ class BacktraderServer(BacktraderClient):
       ``info``.
     * ``{"ctrl": "_done"}`` stops the episodes.
 
-    In both ``_render`` with a ``mode``, see `vecbt.vector.TradingVectorEnv.render`; ``_get_info``,
-    ``_get_global_time``, ``_get_broadcast_message``; and ``_stop``, which ends the server. All of these may stand under
-    ``action`` too. What cannot be done is answered with an error, which `send` raises; the server goes on.
+    In both ``_render`` with a ``mode``, see `vecbt.vector.TradingVectorEnv.render`; ``_get_trial`` draws a trial for
+    the client, see `get_trial`; ``_get_data`` tells of the trials of the environments, see `get_trial_message`;
+    ``_get_info``, ``_get_global_time``, ``_get_broadcast_message``; and ``_stop``, which ends the server. All of these
+    may stand under ``action`` too. What cannot be done is answered with an error, which `send` raises; the server goes
+    on.
 
     An environment that has ended waits for ``_reset``. With ``autoreset_mode="NextStep"`` or ``"SameStep"`` it begins
     anew by itself instead, and episode mode lasts until ``_done``.
