@@ -46,7 +46,7 @@ class DigitCode:
 
     def row(self, digits: AnyArray) -> AnyArray:
         """The numbers of digits: int64 (..., K) to (...)."""
-        return np.asarray(digits.astype(self._dtype, copy=False) @ self._weights)
+        return np.asarray(digits.astype(self._dtype, copy=False).dot(self._weights))
 
     def digits(self, row: AnyArray) -> AnyArray:
         """The digits of numbers: (...) to int64 (..., K)."""
@@ -60,4 +60,4 @@ class DigitCode:
 
     def row_of_bits(self, bits: AnyArray) -> AnyArray:
         """The numbers of bits: bool (..., depth) to (...); they may be beyond the largest."""
-        return np.asarray(bits.astype(self._dtype) @ self._powers)
+        return np.asarray(bits.astype(self._dtype).dot(self._powers))
