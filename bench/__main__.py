@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from bench import cerebro, compiled, lockstep, sharing, spaces, startup
+from bench import cerebro, compiled, lockstep, sampling, sharing, spaces, startup
 from bench.goals import RESULTS, print_goals, save
 from vecbt.testing.throughput import describe_machine
 
@@ -15,6 +15,7 @@ _SUITES = {
     "compiled": compiled.measure,
     "cerebro": cerebro.measure,
     "lockstep": lockstep.measure,
+    "sampling": sampling.measure,
     "sharing": sharing.measure,
     "startup": startup.measure,
     "spaces": spaces.measure,

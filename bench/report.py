@@ -18,6 +18,7 @@ _TITLES = {
     "cerebro": "The Cerebro engine, 64 environments in 2 worker processes:",
     "lockstep": "`SharedMemoryVectorEnv` beside other vectors, observations float32 (30, 5): the share of what two "
     "processors could do at best, then what has a goal:",
+    "sampling": "Drawing trials and episodes of 50,000 stored bars, trials of two days:",
     "sharing": "Two batches on one data server, orders on 1/3 of the bars, 2 worker processes or threads in all:",
     "startup": "Starting, and the Cerebro engine's resets and memory:",
     "spaces": "`vecbt.spaces.ActionDictSpace`:",

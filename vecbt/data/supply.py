@@ -28,7 +28,8 @@ class TrialSupply:
 
     def __init__(self, table: DataTable) -> None:
         trials = table.trials
-        self._all = np.array(trials.sections)
+        self._all = self._now = np.array(trials.sections)
+        self._moment: int | None = None
         self._stamps = table.bars.arena.arrays["stamps"]
         self._expanding = trials.order == "expanding"
         self.moving = trials.order in ("causal", "expanding")
@@ -46,8 +47,11 @@ class TrialSupply:
         Args:
             moment: Global time, UTC nanoseconds.
         """
-        if not self.moving:
-            return self._all
+        if self.moving and moment != self._moment:
+            self._moment, self._now = moment, self._at(moment)
+        return self._now
+
+    def _at(self, moment: int) -> IntArray:
         known = int(np.searchsorted(self._stamps, moment, "right"))  # rows
         # Before there are trials of both types it is the first moment at which there are.
         known = max(known, int(self._source_ends[0]), int(self._target_cuts[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,8 +44,14 @@ class Sampler:
         bars = settings.pop("episode_bars", None)
         if bars is not None:
             check_integer("episode_bars", bars, low=1)
+            bars = int(bars)
         if settings.pop("get_new", True) or self._last is None:
-            request = WHOLE if bars is None else dataclasses.replace(WHOLE, steps=int(bars))
-            self._last = draw_sample(table(request), settings.pop("number", self._number), **settings)
+            self._last = draw_sample(table(_request(bars)), settings.pop("number", self._number), **settings)
             self._number += 1
         return self._last
+
+
+@functools.lru_cache(maxsize=64)
+def _request(bars: int | None) -> TableRequest:
+    """Trials with episodes of so many bars."""
+    return WHOLE if bars is None else dataclasses.replace(WHOLE, steps=bars)
