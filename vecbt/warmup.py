@@ -12,12 +12,13 @@ from tqdm import tqdm
 from vecbt.arrays import AnyArray
 from vecbt.brokers.cerebro.loops import compile_loops
 from vecbt.brokers.compiled.crew import compile_crew
+from vecbt.data.clock import GlobalTime
 from vecbt.data.features import compile_features
 from vecbt.data.functions import FUNCTIONS, Function
 from vecbt.data.synthetic import synthetic_market
 from vecbt.kernels._jit import Compiled
 from vecbt.kernels.dates import date_numbers
-from vecbt.kernels.sampling import draw_trial
+from vecbt.kernels.sampling import draw_start, draw_trial
 from vecbt.kernels.take import take_codes, take_weights
 from vecbt.shm.pool import compile_waits
 from vecbt.vector import make_vec
@@ -90,7 +91,11 @@ def _call(function: Function, argument: str) -> str:
 
 
 def _compile_sampling() -> None:
-    draw_trial(np.uint64(0), np.uint64(0), 0, 0, 1, 1.0, 1.0)
+    key, nothing = np.uint64(0), np.zeros(0, np.int64)
+    draw_trial(key, key, 0, 0, 1, 1.0, 1.0)
+    draw_start(key, key, 0, np.array([[0, 9, 0]]), 0, nothing, nothing, 1.0, 1.0, 0, 5, False)
+    clock = GlobalTime.starting_at(0)
+    clock.restart(clock.advance(1))
 
 
 def _compile_actions() -> None:

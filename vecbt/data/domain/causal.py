@@ -32,8 +32,9 @@ class CausalDomain(Domain):
 
     Before the first moment at which there are trials of both types it is that moment for those who draw.
 
-    With several batches on one data server who comes first matters; one batch's episodes depend on its seeds, the
-    number of its environments, and the actions.
+    An episode that begins within a step, in the mode SAME_STEP too, begins at the time before that step. With several
+    batches on one data server who comes first matters; one batch's episodes depend on its seeds, the number of its
+    environments, and the actions.
 
     Args:
         data: Anything that `read_bars` reads, or a mapping of such by asset, which `align_bars` aligns; or bars.
