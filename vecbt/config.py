@@ -134,7 +134,8 @@ class EnvConfig:
             any, the observation is a dictionary of ``market`` and ``account``.
         flatten: One flat vector instead: the window row by row, then the account.
         actions: ``"discrete"``: hold, buy, sell, close. ``"target_position"``: one of ``positions``.
-            ``"target_percent"``: a fraction of the account's value from -1 to 1. A `vecbt.spaces.ActionDictSpace` of
+            ``"target_percent"``: a fraction of the account's value from -1 to 1; of several assets the fractions are
+            divided by the sum of their amounts where that is more than 1. A `vecbt.spaces.ActionDictSpace` of
             the data's assets, with BTGym's actions: its base actions are ``"hold"`` and any of ``"buy"``, ``"sell"``
             and ``"close"``; without, its weights are target percentages from 0 to 1, divided by their sum, the cash's
             included, where that is more than 1. One asset may be called ``"default_asset"``, as in BTGym.
@@ -151,9 +152,10 @@ class EnvConfig:
         commission: A fraction of the traded value, exactly ``broker.setcommission(commission=x, leverage=leverage)``,
             or a `Commission`; or one per asset, in a sequence or by the assets' names.
         slippage: A fraction of the price, exactly ``broker.set_slippage_perc(x)``, or a `Slippage`.
-        max_exposure: Orders after which the positions would be worth more than this multiple of the account's value
-            are refused before the broker sees them; orders that reduce a position never are. None for no limit:
-            Backtrader then lets a short sale of stock grow for ever.
+        max_exposure: Orders after which the positions, of all assets together, would be worth more than this multiple
+            of the account's value are refused before the broker sees them; orders that reduce a position never are.
+            Market orders that were sent before on the same bar count as filled. None for no limit: Backtrader then
+            lets a short sale of stock grow for ever.
         skip_frame: Bars per step; the action acts on the first of them.
         latency: Bars between a decision and its order.
         reward: ``"log_return"``: ln(V / V'), V the account's value and V' that at the previous observation;
@@ -169,8 +171,8 @@ class EnvConfig:
         drawdown_call: The episode terminates when the account is this many percent below its highest value; None for
             never.
         target_call: The episode terminates when the account is worth this many percent more than ``start_cash``.
-        close_out: Close every position before an episode ends, so that its result is realized. Orders of a strategy's
-            own that still wait are cancelled.
+        close_out: Close every position, in all assets, before an episode ends, so that its result is realized. Orders
+            of a strategy's own that still wait are cancelled.
         episode_steps: Steps of an episode, its start drawn among all rows that leave room for it; ``"auto"`` is 1000,
             or all that there are; None is from the first possible row to the end of the trial.
         strategy: Cerebro engine: a `vecbt.Strategy` class, or a pair of a class and its parameters.

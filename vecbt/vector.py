@@ -111,6 +111,10 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     (N, K) for ``"target_percent"``; a dictionary of arrays, int64 (N,) or float32 (N, 1), for an `ActionDictSpace`.
     Decided on the observation at bar *t*, filled at the open of bar *t + 1*.
 
+    Of K assets the codes are int64 (N, K) too, in the order of the assets. Orders that reduce a position or turn it
+    round are sent before all others, so that they free the cash that these need; each group is in the order of the
+    assets.
+
     **Rewards.** float64 (N,), see `vecbt.EnvConfig.reward`.
 
     **Episode end.** *Terminated* by ``drawdown_call``, ``target_call``, an account that is worth nothing, or the
@@ -118,7 +122,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     **Infos.** Arrays over the batch, each with Gymnasium's mask ``_key``: ``cash value drawdown costs`` float64,
     ``position position_price`` float64, ``bar start timestamp`` int64 (rows of the data set, UTC seconds),
-    ``order_status`` int8 (`vecbt.kernels.layout.OrderStatus`). On the step that ends an episode ``episode_stats``
+    ``order_status`` int8 (`vecbt.kernels.layout.OrderStatus`); of several assets ``position``, ``position_price`` and
+    ``order_status`` are (N, K). On the step that ends an episode ``episode_stats``
     holds its statistics (`vecbt.kernels.layout.Stat`).
 
     **Lifetime.** Rewards and flags are always the caller's. Observations and info columns are too, unless ``copy`` is

@@ -42,7 +42,8 @@ class WarmUp:
 def warm_up(progress: str | None = None) -> WarmUp:
     """Compile what both engines, the data and the sampling consist of, or load it from numba's cache on disk.
 
-    A user's own reward function is not among it: it is compiled when an environment is made with it.
+    Not among it are a user's own reward function and the compiled engine's loop over several assets: they are compiled
+    when an environment is made with them.
 
     Args:
         progress: Title of a progress bar; None for none.
