@@ -11,7 +11,7 @@ envs = vecbt.make_vec(
     streams,
     num_envs=32,
     features=("log_return", "EURUSD.close / USDJPY.close - 1"),  # the first for each asset, the second once
-    order_size=("40%", "20%"),
+    order_size={"EURUSD": "40%", "USDJPY": "20%"},
     commission=0.0001,
     episode_steps=100,
 )

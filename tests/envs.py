@@ -34,6 +34,8 @@ def rollout(envs: Any, steps: int, seed: int = 3, *, actions_seed: int = 0) -> l
     for _ in range(steps):
         if hasattr(space, "n"):
             actions = random.integers(0, space.n, envs.num_envs)
+        elif hasattr(space, "nvec"):
+            actions = random.integers(0, space.nvec, (envs.num_envs, *space.shape))
         else:
             actions = random.uniform(-1.0, 1.0, (envs.num_envs, *space.shape)).astype(np.float32)
         events.append([flat(part) for part in envs.step(actions)])

@@ -21,6 +21,7 @@ from vecbt.data.synthetic import synthetic_market
 
 QUARTER = 15 * 60_000_000_000
 MINUTES = synthetic_market(700, seed=11, name="MINUTES")
+MINUTES_OF_ANOTHER = synthetic_market(700, seed=12)
 FEATURES = ("close", "QUARTER.close", "close / QUARTER.sma(2) - 1", "QUARTER.rsi(2)")
 
 ENGINES: dict[str, dict[str, Any]] = {
@@ -45,15 +46,38 @@ def quarters(minutes: Bars) -> Bars:
     )
 
 
-def joined(minutes: Bars = MINUTES) -> AlignedBars:
-    return align_bars({"EURUSD": minutes, "QUARTER": quarters(minutes)}, asof=["QUARTER"])
+def joined(assets: int = 1) -> AlignedBars:
+    """One or two assets, which have not all minutes in common, and quarters of an hour of the first."""
+    other = MINUTES_OF_ANOTHER
+    rows = np.arange(len(other)) % 37 != 5
+    gappy = Bars.from_arrays(other.timestamps[rows], *(other.column(name)[rows] for name in other.columns))
+    streams = {"EURUSD": MINUTES, "USDJPY": gappy, "QUARTER": quarters(MINUTES)}
+    if assets == 1:
+        del streams["USDJPY"]
+    return align_bars(streams, asof=["QUARTER"])
 
 
+@pytest.mark.parametrize("assets", [1, 2])
 @pytest.mark.parametrize("normalize", [None, "window", "train"])
-def test_both_engines_see_the_same_of_joined_streams(normalize: str | None) -> None:
-    settings: dict[str, Any] = {"data": joined(), "features": FEATURES, "normalize": normalize, "order_size": 3}
+def test_both_engines_see_the_same_of_several_streams(normalize: str | None, assets: int) -> None:
+    settings: dict[str, Any] = {"data": joined(assets), "features": FEATURES, "normalize": normalize, "order_size": 3}
     rollouts = [rollout(make(4, **settings, **engine), 30) for engine in ENGINES.values()]
     assert rollouts[0] == rollouts[1] == rollouts[2]
+
+
+def test_columns_in_the_price_of_an_asset_are_divided_by_its_close() -> None:
+    data = joined(2)
+    names = ("EURUSD.open", "USDJPY.open", "QUARTER.open")
+    envs = make(4, data=data, features=names, window=20, normalize="window", engine="compiled", order_size=3)
+    observations, infos = envs.reset(seed=1)
+    for observation, bar in zip(observations, infos["bar"], strict=True):
+        values = np.stack([data.column(name)[bar - 19 : bar + 1] for name in names], axis=1)
+        for column, asset in enumerate(data.assets):
+            expected = values[:, column] / data.column(f"{asset}.close")[bar] - 1.0
+            assert observation[:, column].tolist() == expected.astype(np.float32).tolist()
+        scaled = (values[:, 2] - values[:, 2].mean()) / values[:, 2].std()
+        np.testing.assert_allclose(observation[:, 2], scaled, rtol=1e-5)
+    envs.close()
 
 
 def test_the_window_shows_what_is_known_at_each_row() -> None:
@@ -95,7 +119,7 @@ def test_strategies_read_joined_streams_as_lines_of_the_first_asset(fast: bool) 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_another_future_of_all_streams_changes_nothing(engine: str) -> None:
     row = 330
-    data = joined()
+    data = joined(2)
     known_at = data.timestamps[row]
     random = np.random.default_rng(5)
     others = {}
@@ -117,7 +141,7 @@ def test_another_future_of_all_streams_changes_nothing(engine: str) -> None:
                 on_the_row += bars[env] == row
             else:
                 changed += pick(first, env) != pick(second, env)
-        action = random.integers(0, 4, 24)
+        action = random.integers(0, 4, (24, 2))
         results = [envs.step(action) for envs in batches]
     assert compared > 300
     assert on_the_row > 3
@@ -146,8 +170,8 @@ def test_a_mapping_is_aligned_wherever_data_go(data: Callable[[], Any]) -> None:
     env.close()
 
 
-def test_a_data_server_shares_joined_streams() -> None:
-    data = joined()
+def test_a_data_server_shares_several_streams() -> None:
+    data = joined(2)
     with vecbt.DataFeedServer(data) as server:
         info = server.get_info()
         assert info["columns"] == list(data.columns)

@@ -6,6 +6,7 @@ import gc
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
@@ -42,11 +43,13 @@ def do_everything(folder: Path) -> None:
     bars = vecbt.data.synthetic_market(1_500, seed=1)
     rules = vecbt.SampleRules(duration={"hours": 4})
     domain = vecbt.RandomDomain(bars, trial=rules, test_period={"hours": 5})
+    pair = vecbt.RandomDomain({name: vecbt.data.synthetic_market(1_500) for name in ("A", "B")}, test_period=300)
     for engine, num_envs in (("compiled", 128), ("cerebro", 4)):
         for num_workers in (0, 2):
             for actions in ("discrete", "target_position", "target_percent"):
                 mode = "SameStep" if num_workers else "NextStep"
                 step_everything(domain, engine, num_envs, num_workers, mode, actions)
+                step_everything(pair, engine, num_envs, num_workers, mode, actions, order_size=1.0)
     env = vecbt.TradingEnv(bars)
     env.reset(seed=0)
     env.step(env.action_space.sample())
@@ -56,7 +59,7 @@ def do_everything(folder: Path) -> None:
 
 
 def step_everything(
-    domain: vecbt.Domain, engine: str, num_envs: int, num_workers: int, mode: str, actions: str
+    domain: vecbt.Domain, engine: str, num_envs: int, num_workers: int, mode: str, actions: str, **settings: Any
 ) -> None:
     """A few calls, with actions in every form that an array can have."""
     envs = vecbt.make_vec(
@@ -69,6 +72,7 @@ def step_everything(
         features=FEATURES,
         account_features=("cash", "pos_direction"),
         episode_steps=50,
+        **settings,
     )
     envs.reset(seed=0)
     action = envs.action_space.sample()

@@ -153,6 +153,6 @@ def _dismiss(words: IntArray, helpers: int, process: int) -> None:
 
 
 def compile_crew() -> None:
-    """Compile everything here, or load it from the cache; nothing is run."""
-    crew = Crew(2, 2)
-    crew.close()
+    """Compile everything here, for one asset and for several, or load it from the cache; nothing is run."""
+    for assets in (1, 2):
+        Crew(2, 2, assets).close()
