@@ -22,6 +22,12 @@ GET_TABLE = {
     "warmup": 1,
     "steps": "auto",
     "skip": 1,
+    "num_envs": 4,
+}
+GET_GENERATED = {name: value for name, value in GET_TABLE.items() if name != "num_envs"} | {
+    "ctrl": "_get_generated",
+    "seed": "f" * 32,
+    "number": 7,
 }
 SPEC = [[100, 1], "float64"]
 TABLE = {
@@ -52,6 +58,10 @@ TABLE = {
         "specs": dict.fromkeys(("trials", "starts", "rank"), SPEC),
     },
     "clock": {"fields": {}, "specs": {"clock": [[2], "int64"]}},
+    "slots": {
+        "fields": {"stored": 100, "first_row": 100, "bars": 0},
+        "specs": dict.fromkeys(("keys", "ordered", "made", "words", "error"), SPEC),
+    },
 }
 INFO = {
     "ctrl": "_info",
@@ -86,6 +96,7 @@ ERROR = {"ctrl": "_error", "error": "ColumnError", "message": "no", "source": "a
 GOOD: list[tuple[dict[str, Any], Vocabulary]] = [
     (GET_TABLE, REQUESTS),
     (GET_DATA, REQUESTS),
+    (GET_GENERATED, REQUESTS),
     (SET_MESSAGE, REQUESTS),
     ({"ctrl": "_reset_data", "kwargs": {}}, REQUESTS),
     *(({"ctrl": kind}, REQUESTS) for kind in ("_wait_ready", "_get_info", "_get_global_time", "_stop")),
@@ -196,6 +207,7 @@ def test_fields_that_can_be(change: dict[str, Any]) -> None:
         {"window": "30"},
         {"warmup": 0},
         {"skip": 0},
+        {"num_envs": -1},
         {"steps": "all"},
         {"steps": [1]},
     ],
@@ -230,6 +242,8 @@ def test_fields_that_cannot_be(change: dict[str, Any]) -> None:
         ("trials", ("fields", "shapes"), [1, 1, 1, 10**1000]),
         ("clock", ("fields", "now"), 5),
         ("clock", ("specs", "clock"), None),
+        ("slots", ("fields", "first_row"), -1),
+        ("slots", ("specs", "words"), [[8], "int8"]),
     ],
 )
 def test_tables_that_cannot_be(name: str, path: tuple[str, ...], value: Any) -> None:
@@ -452,3 +466,9 @@ def test_messages_with_keys_that_occur_twice(pairs: list[tuple[str, Any]]) -> No
     if len({key for key, _ in pairs}) < len(pairs):
         with pytest.raises(MessageError):
             decode(data, REPLIES)
+
+
+@pytest.mark.parametrize("seed", ["", "0x1", "G", "F", "0" * 33, "\u0661", 5, None, ["1"]])
+def test_seeds_that_are_none(seed: Any) -> None:
+    with pytest.raises(MessageError, match="_get_generated: seed must be a seed of at most 32 hexadecimal digits"):
+        decode(to_bytes(GET_GENERATED | {"seed": seed}), REQUESTS)

@@ -16,6 +16,7 @@ from vecbt.data.bars import Bars
 from vecbt.data.clock import GlobalTime
 from vecbt.data.domain import RandomDomain
 from vecbt.data.features import compile_features
+from vecbt.data.generated.slots import SlotColumns
 from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumns
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.errors import ConfigError
@@ -61,7 +62,7 @@ def table_of_assets(config: EnvConfig, names: tuple[str, ...]) -> DataTable:
     features = FeatureColumns.of(compile_features(config.features, BARS), None, (0, count))
     trials = TrialColumns.of(RandomDomain(BARS).trials(config.window - 1, 20), config.window - 1, 20)
     bars = BarColumns(arena, names, ((),) * assets, BARS.interval, "")
-    return DataTable(bars, features, trials, GlobalTime.starting_at(0))
+    return DataTable(bars, features, trials, GlobalTime.starting_at(0), SlotColumns.of(0, count, count, 0))
 
 
 def constant(price: float, rows: int = 60) -> Bars:

@@ -55,6 +55,7 @@ EXACT: dict[str, set[str]] = {
         "CausalDomain",
         "Domain",
         "FeatureTable",
+        "GeneratedDomain",
         "GeometricBrownianMotion",
         "GlobalTime",
         "LogUniform",

@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, BoolArray, IntArray
 from vecbt.choices import Choices
+from vecbt.data.generated.feed import TrialFeed
 from vecbt.errors import ActionError, EpisodeError
 from vecbt.kernels.account import summarize
 from vecbt.kernels.layout import Autoreset, Choice, Clock, Phase, Reason, Stat
@@ -42,18 +43,27 @@ class Batch:
         num_envs: How many.
         runner: Brings them forward.
         arrays: The buffers that the runner reads and writes.
+        feed: Provides the trials where they are generated.
 
     Attributes:
         results: What the last call has come to.
-        any_ended: Whether an episode has ended with the last step.
+        any_ended: Whether an episode has ended with the last step, or been stopped after it.
         recorder: Records the episodes for pictures of them; None where nobody draws.
     """
 
-    def __init__(self, plan: Plan, num_envs: int, runner: Runner, arrays: Mapping[str, AnyArray]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        num_envs: int,
+        runner: Runner,
+        arrays: Mapping[str, AnyArray],
+        feed: TrialFeed | None = None,
+    ) -> None:
         self.plan, self.num_envs, self.runner = plan, num_envs, runner
         self.arrays = arrays
+        self._feed = feed
         self._trials = TrialKeeper(plan.table, arrays)
-        self._next = Choices(plan.table.trials, arrays)
+        self._next = Choices(plan.table.trials, arrays, generated=feed is not None)
         self._phase: IntArray = arrays["clock"][:, Clock.PHASE]
         self._all = np.ones(num_envs, bool)
         self._all.setflags(write=False)
@@ -110,6 +120,8 @@ class Batch:
         new = _checked((env, seed) for env, seed in zip(envs.tolist(), seeds, strict=True) if seed is not None)
         self._next.put_options(envs, self._next.check_options(envs, asked))
         self._next.put_seeds(new)
+        if self._feed is not None:
+            self._feed.order(envs)
 
     def reset(self, seeds: Sequence[int | None], mask: BoolArray | None, asked: IntArray | None) -> None:
         """Begin new episodes.
@@ -141,6 +153,8 @@ class Batch:
             unseeded = np.flatnonzero(~self._next.has_seed).tolist()
             self._next.put_seeds({env: secrets.randbits(63) for env in unseeded})
             self._seeded = True
+        if self._feed is not None:
+            self._feed.before_reset(chosen)
         self.arrays["mask"][:] = chosen
         self._broken = True
         self.runner.reset()
@@ -148,6 +162,8 @@ class Batch:
         self._started = True
         if self.recorder is not None:
             self.recorder.reset(np.flatnonzero(chosen), self.arrays, self.runner.outputs)
+        if self._feed is not None:
+            self._feed.after_reset(chosen)
 
     def stop(self, envs: IntArray) -> None:
         """End the episodes of environments where they stand.
@@ -166,6 +182,7 @@ class Batch:
             self._summarize(env)
         self.runner.conclude(moved)
         self._stopped = self.plan.autoreset != Autoreset.NEXT_STEP
+        self.any_ended |= bool(running.size)
 
     def _summarize(self, env: int) -> None:
         stat, clock = self.arrays["stats"][env], self.arrays["clock"][env]
@@ -175,6 +192,9 @@ class Batch:
         for column, source in _STAT_CLOCKS.items():
             stat[column] = clock[source]
         stat[Stat.TRIAL], stat[Stat.TRIAL_TYPE], stat[Stat.SAMPLE_TYPE] = self._trials.place(clock[Clock.TRIAL])
+        if clock[Clock.BAR] >= self.plan.table.slots.stored:
+            stat[Stat.START] = stat[Stat.END] = -1
+            stat[Stat.TRIAL] = clock[Clock.EPISODE]
 
     def _require_trials(self, envs: IntArray, seeded: set[int], options: IntArray | None) -> None:
         """Make sure that there is a trial for each of these environments, which are to be reset."""
@@ -231,6 +251,8 @@ class Batch:
             self._trials.look_at_clock()
             if self.plan.autoreset != Autoreset.DISABLED:
                 self._trials.require_next()
+        if self._feed is not None:
+            self._feed.before_step(self.any_ended)
         self._broken = True
         self.runner.step()
         self._broken = False
@@ -241,6 +263,17 @@ class Batch:
             self._trials.advance_clock(np.flatnonzero(outputs["terminations"] | outputs["truncations"]))
         if self.recorder is not None:
             self.recorder.step(self.arrays, outputs, self.plan.autoreset == Autoreset.SAME_STEP)
+        if self._feed is not None:  # after the recorder, which may look at bars of ended episodes
+            ended = outputs["terminations"] | outputs["truncations"] if self.any_ended else None
+            self._feed.after_step(ended)
+
+    def close(self) -> None:
+        """Release everything; may be called again."""
+        try:
+            self.runner.close()
+        finally:
+            if self._feed is not None:
+                self._feed.close()
 
     def _refuse_ended(self) -> None:
         ended = np.flatnonzero(self._phase == int(Phase.ENDED)).tolist()

@@ -114,10 +114,11 @@ class Choices:
     Args:
         trials: The trials to choose from.
         arrays: The batch's arrays; of them this writes ``choices``, ``next_seeds`` and ``section``.
+        generated: Whether source trials are generated, so that there is nothing to choose.
     """
 
-    def __init__(self, trials: TrialColumns, arrays: Mapping[str, AnyArray]) -> None:
-        self._trials = trials
+    def __init__(self, trials: TrialColumns, arrays: Mapping[str, AnyArray], generated: bool = False) -> None:
+        self._trials, self._generated = trials, generated
         self._sections = np.array(trials.sections)
         self._choices, self._section = arrays["choices"], arrays["section"]
         self._next_seeds = arrays["next_seeds"]
@@ -158,6 +159,11 @@ class Choices:
         first, count = self._sections[section].T
         trial, start = asked[_TRIAL], asked[_START]
         said = trial > _DRAWN
+        for place in np.flatnonzero(self._generated & (section == 0) & (said | (start > _DRAWN)))[:1].tolist():
+            raise ConfigError(
+                f"environment {envs[place]} cannot be given a trial or a start: its trials are generated, each by the "
+                f"environment's seed and the number of the episode"
+            )
         for place in np.flatnonzero(said & ((trial < 0) | (trial >= count)))[:1].tolist():
             raise ConfigError(
                 f"trial {trial[place]} of environment {envs[place]} is not in 0 to {count[place] - 1}: there are "

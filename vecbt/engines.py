@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vecbt.arrays import AnyArray, BoolArray, IntArray
@@ -10,12 +11,16 @@ from vecbt.batch import Batch
 from vecbt.brokers.compiled.outputs import OutputSet
 from vecbt.brokers.compiled.subset import outside_subset
 from vecbt.config import ENGINES, EnvConfig
+from vecbt.data.generated.domain import GeneratedDomain
+from vecbt.data.generated.feed import TrialFeed
+from vecbt.data.generated.filler import Filler
+from vecbt.data.shared import DataTable
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.dataserver import DataFeedServer
 from vecbt.errors import ConfigError, UnknownNameError
 from vecbt.feed.client import DataFeedClient
 from vecbt.kernels.layout import Autoreset
-from vecbt.plan import make_plan
+from vecbt.plan import Plan, make_plan
 from vecbt.shm.options import WorkerOptions
 from vecbt.shm.pool import WorkerPool
 
@@ -85,11 +90,11 @@ def open_batch(
     if engine not in ENGINES:
         raise UnknownNameError.of("engine", engine, ENGINES)
     config = EnvConfig.of(dict(settings))
-    if _choose(engine, config) == "compiled":
-        return _open_compiled(config, data, num_envs, workers.num_workers, autoreset)
-    source, owned = _open_source(data, workers)
+    engine = _choose(engine, config)
+    open_engine = _open_compiled if engine == "compiled" else _open_cerebro
+    source, owned = _open_source(data, engine, workers)
     try:
-        return _open_cerebro(config, source, owned, num_envs, autoreset, workers)
+        return open_engine(config, source, owned, num_envs, autoreset, workers)
     except BaseException:
         if owned:
             source.stop()
@@ -123,22 +128,59 @@ def _request(config: EnvConfig) -> TableRequest:
     )
 
 
-def _open_compiled(config: EnvConfig, data: Any, num_envs: int, threads: int | None, autoreset: Autoreset) -> Batch:
-    source = data if isinstance(data, DataFeedClient) else DataStore(data)
-    plan = make_plan(config, source.table(_request(config)), autoreset)
-    from vecbt.brokers.compiled.runner import CompiledRunner
+def _open_compiled(
+    config: EnvConfig,
+    source: DataStore | DataFeedClient,
+    owned: bool,
+    num_envs: int,
+    autoreset: Autoreset,
+    workers: WorkerOptions,
+) -> Batch:
+    with _open_table(source, _request(config), num_envs) as (table, filler):
+        plan = make_plan(config, table, autoreset)
+        from vecbt.brokers.compiled.runner import CompiledRunner
 
-    runner = CompiledRunner(plan, num_envs, threads)
-    return Batch(plan, num_envs, runner, runner.arrays)
+        runner = CompiledRunner(plan, num_envs, workers.num_workers)
+        feed = _make_feed(plan, runner.arrays, source, filler, owned, workers)
+        return Batch(plan, num_envs, runner, runner.arrays, feed)
 
 
-def _open_source(data: Any, workers: WorkerOptions) -> tuple[DataStore | DataFeedClient, bool]:
+def _open_source(data: Any, engine: str, workers: WorkerOptions) -> tuple[DataStore | DataFeedClient, bool]:
     """Who answers for the data, and whether the batch has to stop it."""
     if isinstance(data, DataFeedClient):
         return data, False
-    if workers.processes == 0:
+    # The compiled engine reads stored data itself; to generate them takes a process of its own to be quick.
+    if workers.processes == 0 or (engine == "compiled" and not isinstance(data, GeneratedDomain)):
         return DataStore(data), True
     return DataFeedServer(data, context=workers.context).start(listen=False), True
+
+
+@contextlib.contextmanager
+def _open_table(
+    source: DataStore | DataFeedClient, request: TableRequest, num_envs: int
+) -> Iterator[tuple[DataTable, Filler | None]]:
+    """The table of a batch, whose slots are let go if the batch cannot be made."""
+    table, filler = source.open(request, num_envs)
+    try:
+        yield table, filler
+    except BaseException:
+        table.slots.close()
+        raise
+
+
+def _make_feed(
+    plan: Plan,
+    arrays: Mapping[str, AnyArray],
+    source: DataStore | DataFeedClient,
+    filler: Filler | None,
+    owned: bool,
+    workers: WorkerOptions,
+) -> TrialFeed | None:
+    """What provides generated trials; None where all are stored."""
+    if not plan.table.slots.count:
+        return None
+    release = source.stop if owned else (lambda: None)
+    return TrialFeed(plan.table, arrays, plan.autoreset, filler, source.check_alive, workers.timeout, release)
 
 
 def _open_cerebro(
@@ -161,20 +203,22 @@ def _open_cerebro(
     needs = probe(config, table)
     warmup = needs.warmup
     if warmup - 1 > table.trials.lookback:
-        table = source.table(TableRequest(**{**vars(request), "warmup": warmup}))
-    plan = make_plan(config, table, autoreset, needs.state_shape, needs.info_keys, needs.rewards)
-    compile_loops()  # before there are workers, which must not all compile
-    if plan.own_reward is not None and workers.processes:
-        compile_reward(plan.own_reward)  # each worker has to do so itself; what is wrong with it is said here
-    make_slice = MakeCerebroSlice(plan, warmup, own_process=workers.processes > 0)
-    pool = WorkerPool(
-        make_slice,
-        plan.specs(num_envs),
-        num_envs,
-        workers.processes,
-        context=workers.context,
-        parent_share=workers.parent_share,
-        timeout=workers.timeout,
-        recovery=workers.recovery(plan.state_names(num_envs), lambda bounds: None),
-    )
-    return Batch(plan, num_envs, _CerebroRunner(pool, source, owned), pool.arrays)
+        request = TableRequest(**{**vars(request), "warmup": warmup})
+    with _open_table(source, request, num_envs) as (table, filler):
+        plan = make_plan(config, table, autoreset, needs.state_shape, needs.info_keys, needs.rewards)
+        compile_loops()  # before there are workers, which must not all compile
+        if plan.own_reward is not None and workers.processes:
+            compile_reward(plan.own_reward)  # each worker has to do so itself; what is wrong with it is said here
+        make_slice = MakeCerebroSlice(plan, warmup, own_process=workers.processes > 0)
+        pool = WorkerPool(
+            make_slice,
+            plan.specs(num_envs),
+            num_envs,
+            workers.processes,
+            context=workers.context,
+            parent_share=workers.parent_share,
+            timeout=workers.timeout,
+            recovery=workers.recovery(plan.state_names(num_envs), lambda bounds: None),
+        )
+        feed = _make_feed(plan, pool.arrays, source, filler, owned, workers)
+        return Batch(plan, num_envs, _CerebroRunner(pool, source, owned), pool.arrays, feed)

@@ -70,7 +70,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self.config: EnvConfig = plan.config
         self.observation_space = plan.observation_space
         self.action_space = plan.action_space
-        self.num_trials = plan.table.trials.counts
+        self.num_trials = plan.table.num_trials
         self._closed = self._ended = False
         self._renderer = None if render_mode is None else open_renderer(self._batch)
         # Whether infos are the columns of a single asset and nothing else.
@@ -175,7 +175,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         """Release what the environment holds; may be called again."""
         if not self._closed:
             self._closed = True
-            self._batch.runner.close()
+            self._batch.close()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -96,6 +96,10 @@ def _is_plain(value: Any, depth: int = 32) -> bool:
     )
 
 
+_SEED = Field(
+    "a seed of at most 32 hexadecimal digits",
+    lambda value: type(value) is str and 0 < len(value) <= 32 and set(value) <= set("0123456789abcdef"),
+)
 _NULL = Field("null", lambda value: value is None)
 _TEXT = Field("a string", lambda value: isinstance(value, str))
 _TEXTS = _list(_TEXT)
@@ -115,16 +119,20 @@ def _part(*arrays: str, **fields: Field) -> Field:
     return _record(fields=_record(**fields), specs=_record(**dict.fromkeys(arrays, _SPEC)))
 
 
+_NEEDS = {
+    "features": _TEXTS,
+    "normalize": _one_of(None, "train", "window"),
+    "window": _whole(),
+    "warmup": _whole(1),
+    "steps": _either(_whole(), _one_of(None, "auto")),
+    "skip": _whole(1),
+}
+"""The fields of `vecbt.data.store.TableRequest`."""
+
 REQUESTS: Vocabulary = {
     "_wait_ready": {},
-    "_get_table": {
-        "features": _TEXTS,
-        "normalize": _one_of(None, "train", "window"),
-        "window": _whole(),
-        "warmup": _whole(1),
-        "steps": _either(_whole(), _one_of(None, "auto")),
-        "skip": _whole(1),
-    },
+    "_get_table": {**_NEEDS, "num_envs": _whole()},
+    "_get_generated": {**_NEEDS, "seed": _SEED, "number": _whole()},
     "_get_data": {"kwargs": _OBJECT},
     "_get_info": {},
     "_reset_data": {"kwargs": _OBJECT},
@@ -172,6 +180,7 @@ REPLIES: Vocabulary = {
             train_rows=_list(_whole(), 2),
         ),
         "clock": _part("clock"),
+        "slots": _part("keys", "ordered", "made", "words", "error", stored=_whole(), first_row=_whole(), bars=_whole()),
     },
     "_info": {
         "task": _whole(),

@@ -244,7 +244,7 @@ def _params(config: EnvConfig, table: DataTable) -> FloatArray:
     params[Param.REWARD_SCALE] = config.reward_scale
     params[Param.GAMMA] = config.gamma
     params[Param.LOT] = config.lot
-    params[Param.YEAR] = table.bars.bars_per_year
+    params[Param.YEAR] = table.bars_per_year
     params[Param.TRIAL_ALPHA : Param.TRIAL_ALPHA + 4] = table.trials.shapes
     return params
 
@@ -270,6 +270,7 @@ def _settings(config: EnvConfig, table: DataTable, autoreset: Autoreset, externa
         Setting.SEQUENTIAL: table.trials.order == "sequential",
         Setting.ALIGNED: table.trials.aligned,
         Setting.FLATTEN: config.flatten,
+        Setting.STORED: table.slots.stored,
     }
     settings = np.zeros(len(Setting), np.int64)
     for setting, value in values.items():
@@ -292,8 +293,9 @@ def _check_order_size(plan: Plan) -> None:
     largest = max(max(config.positions), 0.0) if config.actions == "target_position" else 1.0
     for asset, size in enumerate(plan.order_size):
         name, commission = table.bars.assets[asset], config.commissions(table.bars.assets)[asset]
-        # Any row may be an episode's first one; rows before the look-back cannot be.
-        closes = table.bars.arena.arrays["ohlc"][table.trials.lookback :, asset, 3]
+        # Any row may be an episode's first one; rows before the look-back cannot be. Of generated trials, a sample.
+        rows = slice(table.trials.lookback, table.slots.first_row)
+        closes = table.bars.arena.arrays["ohlc"][rows, asset, 3]
         if size < 0.0:
             units = np.floor(-size * config.start_cash / closes / config.lot) * config.lot
         else:

@@ -132,7 +132,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     Attributes:
         num_trials: Trials of the training rows, ``"train"``, and of the test rows, ``"test"``; where trials have
-            training and test rows of their own the names are ``"source"`` and ``"target"``.
+            training and test rows of their own the names are ``"source"`` and ``"target"``. 0 where they are generated.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -154,7 +154,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self._renderer = None if render_mode is None else open_renderer(batch)
         self.config = plan.config
         self.feature_names = plan.table.features.names if plan.config.window else ()
-        self.num_trials = plan.table.trials.counts
+        self.num_trials = plan.table.num_trials
         self._follower: Follower | None = None
 
     @property
@@ -483,7 +483,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         """End the workers; called by `close`, which may be called again."""
         if self._follower is not None:
             self._follower.end()
-        self._batch.runner.close()
+        self._batch.close()
 
     def _check_free(self, options: Any) -> None:
         if options:

@@ -168,6 +168,7 @@ def test_requests_that_cannot_be_met_do_not_end_it(server: vecbt.DataFeedServer)
         "warmup": 1,
         "steps": None,
         "skip": 1,
+        "num_envs": 2,
     }
     for change in (
         {"window": large},

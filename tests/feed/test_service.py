@@ -27,12 +27,12 @@ from vecbt.messages import LIMIT, REPLIES, REQUESTS, decode, encode
 from vecbt.shm.local_socket import connect, receive_bytes, receive_descriptor
 
 KINDS = (
-    "_get_broadcast_message, _get_data, _get_global_time, _get_info, _get_table, _reset_data, _set_broadcast_message, "
-    "_stop, _wait_ready"
+    "_get_broadcast_message, _get_data, _get_generated, _get_global_time, _get_info, _get_table, _reset_data, "
+    "_set_broadcast_message, _stop, _wait_ready"
 )
 GET_DATA = {"ctrl": "_get_data", "kwargs": {}}
 GET_INFO = {"ctrl": "_get_info"}
-TABLE = {"features": [], "normalize": None, "window": 0, "warmup": 1, "steps": None, "skip": 1}
+TABLE = {"features": [], "normalize": None, "window": 0, "warmup": 1, "steps": None, "skip": 1, "num_envs": 0}
 FIRST = int(MARKET.timestamps[0]) // 1_000_000_000
 
 
@@ -268,6 +268,8 @@ def test_half_messages_keep_nobody_waiting(server: vecbt.DataFeedServer) -> None
 
 @needs_proc
 def test_who_asks_and_does_not_listen_keeps_nobody_waiting(server: vecbt.DataFeedServer) -> None:
+    with connect(server.address or "", BOUND) as wire:  # the server keeps a table that it has made once
+        ask(wire, {"ctrl": "_get_table", **TABLE})
     before = len(os.listdir(f"/proc/{server.pid}/fd"))
     with connect(server.address or "", BOUND) as deaf:
         os.set_blocking(deaf.fileno(), False)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vecbt.data.clock import GlobalTime
     from vecbt.data.domain import CausalDomain, Domain, RandomDomain, SampleRules, SequentialDomain, WalkForward
     from vecbt.data.features import FeatureTable, compile_features
+    from vecbt.data.generated.domain import GeneratedDomain
     from vecbt.data.generators import (
         BarGenerator,
         BlockBootstrap,
@@ -35,6 +36,7 @@ __all__ = [
     "CausalDomain",
     "Domain",
     "FeatureTable",
+    "GeneratedDomain",
     "GeometricBrownianMotion",
     "GlobalTime",
     "LogUniform",
@@ -62,6 +64,7 @@ _HOMES = {
     "CausalDomain": "domain",
     "Domain": "domain",
     "FeatureTable": "features",
+    "GeneratedDomain": "generated.domain",
     "GeometricBrownianMotion": "generators",
     "GlobalTime": "clock",
     "LogUniform": "generators",

@@ -211,8 +211,9 @@ def draw_sample(
     number = check_unsigned("number", number, bits=63)
     trials = table.trials
     if interval is not None:
-        train, end = trials.train_rows, len(table.bars.arena.arrays["stamps"])
-        begin, end = _interval(interval, *(train if sample_type == 0 else (train[1], end)))
+        train, end = trials.train_rows, table.slots.stored
+        test = 0 if table.slots.bars else train[1]
+        begin, end = _interval(interval, *(train if sample_type == 0 else (test, end)))
         return Sample(sample_type, sample_type, number, -1, begin, end - 1, parent=None, seed=seed, table=table)
     parts = trials.sections[2 * sample_type : 2 * sample_type + 2]
     part = 0 if parts[0][1] else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from vecbt.data.bars import Bars
 from vecbt.data.checks import OHLC
 from vecbt.data.clock import GlobalTime
 from vecbt.data.describe import Description, describe_rows
+from vecbt.data.generated.slots import SlotColumns
 from vecbt.data.supply import TrialSupply
 from vecbt.errors import FeatureError
 from vecbt.kernels.dates import date_numbers
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vecbt.data.domain.tables import Section, TrialTable
     from vecbt.data.features import FeatureTable
 
-__all__ = ["BarColumns", "DataTable", "FeatureColumns", "TrialColumns"]
+__all__ = ["BarColumns", "DataTable", "FeatureColumns", "Standard", "TrialColumns"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +55,20 @@ class BarColumns:
     fingerprint: str
 
     @classmethod
-    def of(cls, bars: Bars | AlignedBars) -> BarColumns:
-        """Lay out bars in shared memory."""
+    def of(cls, bars: Bars | AlignedBars, free: int = 0) -> BarColumns:
+        """Lay out bars in shared memory.
+
+        Args:
+            bars: The bars.
+            free: Further rows behind them.
+        """
         parts = {bars.name: bars} if isinstance(bars, Bars) else bars.by_asset
         lines: list[dict[str, FloatArray]] = [dict(part.extras) for part in parts.values()]
         if not isinstance(bars, Bars):
             for stream, own in bars.joined.items():
                 lines[0] |= {f"{stream}_{name}": bars.column(f"{stream}.{name}") for name in own.columns}
-        count, assets = len(bars), len(parts)
+        stored, assets = len(bars), len(parts)
+        count = stored + free
         arena = Arena(
             {
                 "ohlc": ArraySpec((count, assets, 4), "float64"),
@@ -74,20 +81,13 @@ class BarColumns:
         arrays = arena.arrays
         for asset, part in enumerate(parts.values()):
             for column, name in enumerate(OHLC):
-                arrays["ohlc"][:, asset, column] = part.column(name)
-            arrays["volume"][:, asset] = part.volume
+                arrays["ohlc"][:stored, asset, column] = part.column(name)
+            arrays["volume"][:stored, asset] = part.volume
         for number, values in enumerate(values for own in lines for values in own.values()):
-            arrays["lines"][number] = values
-        arrays["stamps"][:] = bars.timestamps
-        arrays["times"][:] = date_numbers(bars.timestamps)
+            arrays["lines"][number, :stored] = values
+        arrays["stamps"][:stored] = bars.timestamps
+        arrays["times"][:stored] = date_numbers(bars.timestamps)
         return cls(arena, tuple(parts), tuple(map(tuple, lines)), bars.interval, bars.fingerprint())
-
-    @property
-    def bars_per_year(self) -> float:
-        """Bars in a year of 365.25 days at the density of these data, nights and weekends included."""
-        stamps = self.arena.arrays["stamps"]
-        span = float(stamps[-1] - stamps[0]) / 1e9
-        return (len(stamps) - 1) * (365.25 * 86_400.0) / span if span > 0.0 else 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,10 +117,23 @@ class FeatureColumns:
             FeatureError: If a value does not fit into float32, or a column is constant over the training rows.
         """
         values = table.values
-        own = normalize == "window"
         if normalize == "train":
-            values = _standardized(table, train_rows)
-        rows, columns = values.shape
+            first, end = train_rows
+            values = Standard.of(values[max(first, table.first_valid) : end], table.names).apply(values)
+        columns = cls.reserve(table, len(values), own=normalize == "window")
+        columns.write(0, values, table.first_valid)
+        return columns
+
+    @classmethod
+    def reserve(cls, table: FeatureTable, rows: int, own: bool) -> FeatureColumns:
+        """Shared memory for the columns of a table.
+
+        Args:
+            table: The table; of it only what the columns are.
+            rows: Number of rows.
+            own: Whether windows are normalized by themselves.
+        """
+        columns = len(table.names)
         arena = Arena(
             {
                 "features": ArraySpec((0 if own else rows, columns), "float32"),
@@ -128,31 +141,65 @@ class FeatureColumns:
                 "price_of": ArraySpec((columns,), "int64"),
             }
         )
-        too_large = np.abs(values[table.first_valid :]) > np.finfo(np.float32).max
-        if too_large.any():
-            row, column = np.argwhere(too_large)[0]
-            value = values[table.first_valid + row, column]
-            raise FeatureError(
-                f"feature {table.names[column]!r} at row {table.first_valid + row} is {value}, beyond float32; "
-                f"divide it by something of its size"
-            )
-        with np.errstate(over="ignore"):  # rows before the first valid one hold NaN, or what nobody sees
-            arena.arrays["raw_features" if own else "features"][:] = values
         arena.arrays["price_of"][:] = table.price_of
         return cls(arena, table.names)
 
+    def write(self, row: int, values: FloatArray, first_valid: int) -> None:
+        """Write values, the first of them into a row.
 
-def _standardized(table: FeatureTable, train_rows: tuple[int, int]) -> FloatArray:
-    first, end = train_rows
-    sample = table.values[max(first, table.first_valid) : end]
-    mean, deviation = sample.mean(axis=0), sample.std(axis=0)
-    if not deviation.all():
-        name = table.names[int(np.argmin(deviation))]
-        raise FeatureError(
-            f"feature {name!r} is constant over the training rows: normalize='train' has nothing to divide it by; "
-            f"leave it out or choose another normalization"
-        )
-    return np.asarray((table.values - mean) / deviation, dtype=np.float64)
+        Args:
+            row: The row.
+            values: float64 (n, F).
+            first_valid: Number of the first of them that somebody sees.
+
+        Raises:
+            FeatureError: If one does not fit into float32.
+        """
+        arrays = self.arena.arrays
+        too_large = np.abs(values[first_valid:]) > np.finfo(np.float32).max
+        if too_large.any():
+            place, column = np.argwhere(too_large)[0]
+            value = values[first_valid + place, column]
+            raise FeatureError(
+                f"feature {self.names[column]!r} at row {first_valid + place} is {value}, beyond float32; divide it by "
+                f"something of its size"
+            )
+        target = arrays["features"] if len(arrays["features"]) else arrays["raw_features"]
+        with np.errstate(over="ignore"):  # rows before the first valid one hold NaN, or what nobody sees
+            target[row : row + len(values)] = values
+
+
+@dataclasses.dataclass(frozen=True)
+class Standard:
+    """What columns have to be shifted and divided by to have the mean 0 and the standard deviation 1.
+
+    Attributes:
+        mean: float64 (F,).
+        deviation: float64 (F,).
+    """
+
+    mean: FloatArray
+    deviation: FloatArray
+
+    @classmethod
+    def of(cls, sample: FloatArray, names: Sequence[str]) -> Standard:
+        """The standard of a sample, float64 (n, F).
+
+        Raises:
+            FeatureError: If a column is constant in it.
+        """
+        mean, deviation = sample.mean(axis=0), sample.std(axis=0)
+        if not deviation.all():
+            name = names[int(np.argmin(deviation))]
+            raise FeatureError(
+                f"feature {name!r} is constant over the training rows: normalize='train' has nothing to divide it by; "
+                f"leave it out or choose another normalization"
+            )
+        return cls(mean, deviation)
+
+    def apply(self, values: FloatArray) -> FloatArray:
+        """The values in these terms."""
+        return np.asarray((values - self.mean) / self.deviation, dtype=np.float64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,22 +249,39 @@ class TrialColumns:
 
 @dataclasses.dataclass(frozen=True)
 class DataTable:
-    """Everything that an engine reads of a data set, and global time."""
+    """Everything that an engine reads of a data set, and global time.
+
+    Its rows are those of the data set; behind them may come a sample of generated trials and their slots.
+    """
 
     bars: BarColumns
     features: FeatureColumns
     trials: TrialColumns
     clock: GlobalTime
+    slots: SlotColumns
 
     @property
     def arrays(self) -> Mapping[str, AnyArray]:
-        """The arrays of all parts but the clock by name."""
+        """The arrays that kernels read, by name."""
         return self.bars.arena.arrays | self.features.arena.arrays | self.trials.arena.arrays
 
     @functools.cached_property
     def supply(self) -> TrialSupply:
         """What trials there are at a moment."""
         return TrialSupply(self)
+
+    @property
+    def num_trials(self) -> dict[str, int]:
+        """Number of trials to choose from, see `TrialColumns.counts`; 0 of those that are generated."""
+        source, _ = self.trials.counts
+        return {**self.trials.counts, source: 0} if self.slots.bars else self.trials.counts
+
+    @property
+    def bars_per_year(self) -> float:
+        """Bars in a year of 365.25 days at the density of the data set, nights and weekends included."""
+        stamps = self.bars.arena.arrays["stamps"][: self.slots.stored]
+        span = float(stamps[-1] - stamps[0]) / 1e9
+        return (len(stamps) - 1) * (365.25 * 86_400.0) / span if span > 0.0 else 1.0
 
     def describe(self) -> Description:
         """Count, mean, standard deviation, smallest and largest value of every column in the training rows."""

@@ -132,11 +132,34 @@ class DataFeedClient:
             VecbtError: If the data do not have what is asked for.
             WorkerDiedError: If the server has ended.
         """
+        return self.open(request, 0)[0]
+
+    def open(self, request: TableRequest, num_envs: int) -> tuple[DataTable, None]:
+        """The shared arrays for a batch: where trials are generated, with slots of its own that the server fills.
+
+        Raises:
+            VecbtError: If the data do not have what is asked for.
+            WorkerDiedError: If the server has ended.
+        """
         with self._guard():
-            if request not in self._tables:
-                reply, descriptors = self._exchange("_table", "_get_table", len(PARTS), **dataclasses.asdict(request))
-                self._tables[request] = map_table(reply, descriptors)
-            return self._tables[request]
+            table = self._tables.get(request)
+            if table is None or (num_envs and table.slots.bars):
+                fields = {**dataclasses.asdict(request), "num_envs": num_envs}
+                table = map_table(*self._exchange("_table", "_get_table", len(PARTS), **fields))
+                if not table.slots.count:
+                    self._tables[request] = table
+            return table, None
+
+    def generate(self, request: TableRequest, seed: int, number: int) -> DataTable:
+        """A generated trial as a data set of its own, see `vecbt.data.store.DataStore.generate`.
+
+        Raises:
+            VecbtError: If the domain's trials are stored, or the trial cannot be made.
+            WorkerDiedError: If the server has ended.
+        """
+        fields = {**dataclasses.asdict(request), "seed": f"{seed:x}"}
+        with self._guard():
+            return map_table(*self._exchange("_table", "_get_generated", len(PARTS), **fields, number=number))
 
     def get_data(self, sample_config: Mapping[str, Any] | None = None) -> Sample | None:
         """A trial.
@@ -156,7 +179,7 @@ class DataFeedClient:
         if not self.is_ready():
             return None
         try:
-            return self._sampler.draw(self.table, sample_config or {})
+            return self._sampler.draw(self, sample_config or {})
         except ExhaustedError:
             return None
 
@@ -217,6 +240,18 @@ class DataFeedClient:
         """Global time, and the last message."""
         reply = self._ask("_broadcast_message", "_get_broadcast_message")
         return Broadcast(reply["timestamp"], reply["broadcast_message"])
+
+    def check_alive(self) -> None:
+        """Make sure that the server goes on.
+
+        Raises:
+            WorkerDiedError: If it has ended.
+            ClosedError: If the client has been closed.
+        """
+        with self._guard():
+            connection = self._open()
+            if self.is_ready() and connection.poll():  # nothing has been asked
+                self._receive(connection, "_ready", 0)
 
     def stop(self) -> None:
         """End the server, for all its clients; what it has shared lives on with those who map it."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+from vecbt.data.generated.filler import Filler
 from vecbt.data.store import DataStore, TableRequest
 from vecbt.errors import ConfigError, EpisodeError, MessageError, UnknownNameError
 from vecbt.feed.sampler import WHOLE, Sampler
@@ -33,6 +34,24 @@ _TARGET_TEST = {"trial_type": 1, "type": 1}
 
 _Answer = tuple[dict[str, Any], Sequence[Arena]]
 """A reply, and memory that is sent behind it."""
+
+
+class _Visit:
+    """What is kept for a client until it leaves."""
+
+    def __init__(self) -> None:
+        self.sampler = Sampler()
+        self.fillers: list[Filler] = []
+
+    def start(self, filler: Filler) -> None:
+        """Fill the slots of one more batch of the client, and forget those that it has closed."""
+        self.fillers = [*(each for each in self.fillers if not each.closed), filler]
+        filler.start()
+
+    def close(self) -> None:
+        """Fill slots for the client no more."""
+        for filler in self.fillers:
+            filler.stop()
 
 
 class DataService:
@@ -74,26 +93,26 @@ class DataService:
 
     def talk(self, connection: Connection) -> None:
         """Answer a client until it leaves, then close the connection."""
-        sampler = Sampler()
-        with connection:
+        visit = _Visit()
+        with connection, contextlib.closing(visit):
             try:
                 while True:
                     data = receive_bytes(connection, 2 * LIMIT)  # what is a little too long is answered
                     if self.stopped.is_set():
                         return
-                    if self._answer(connection, data, sampler) == "_stop":
+                    if self._answer(connection, data, visit) == "_stop":
                         self.stopped.set()
             except (EOFError, OSError) as error:
                 with contextlib.suppress(OSError):  # mostly it is gone; who says too much may be there
                     connection.send_bytes(encode_error(MessageError(f"the connection is closed: {error}")))
 
-    def _answer(self, connection: Connection, data: bytes, sampler: Sampler) -> str:
+    def _answer(self, connection: Connection, data: bytes, visit: _Visit) -> str:
         """Answer a message; returns its kind."""
         kind = ""
         try:
             request = decode(data, REQUESTS)
             kind = request.pop("ctrl")
-            message, arenas = self._reply(kind, request, sampler)
+            message, arenas = self._reply(kind, request, visit)
             reply = encode(message, REPLIES)
         except Exception as error:
             arenas, reply = (), encode_error(error)
@@ -102,7 +121,7 @@ class DataService:
             send_descriptor(connection, arena.descriptor)
         return kind
 
-    def _reply(self, kind: str, request: dict[str, Any], sampler: Sampler) -> _Answer:
+    def _reply(self, kind: str, request: dict[str, Any], visit: _Visit) -> _Answer:
         if kind == "_stop":
             return {"ctrl": "_done"}, ()
         if kind == "_wait_ready":
@@ -116,10 +135,19 @@ class DataService:
                 case "_wait_ready":
                     return {"ctrl": "_ready", "server": self._token}, ()
                 case "_get_table":
-                    description, arenas = describe_table(self._store.table(TableRequest.from_json(request)))
+                    num_envs = request.pop("num_envs")
+                    table, filler = self._store.open(TableRequest.from_json(request), num_envs)
+                    if filler is not None and num_envs:
+                        visit.start(filler)
+                    description, arenas = describe_table(table)
+                    return {"ctrl": "_table", **description}, arenas
+                case "_get_generated":
+                    seed, number = int(request.pop("seed"), 16), request.pop("number")
+                    table = self._store.generate(TableRequest.from_json(request), seed, number)
+                    description, arenas = describe_table(table)
                     return {"ctrl": "_table", **description}, arenas
                 case "_get_data":
-                    sample = sampler.draw(self._store.table, request["kwargs"])
+                    sample = visit.sampler.draw(self._store, request["kwargs"])
                     description, arenas = describe_sample(sample)
                     reply = {"ctrl": "_data", "origin": "data_server", "stat": self._statistics, **self._time()}
                     return {**reply, **description}, arenas
@@ -128,7 +156,7 @@ class DataService:
                     return {"ctrl": "_info", **about, **self._store.info()}, ()
                 case "_reset_data":
                     self._reset(request["kwargs"])
-                    sampler.restart()
+                    visit.sampler.restart()
                 case "_set_broadcast_message":
                     self._set_broadcast(**request)
                 case "_get_broadcast_message":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vecbt.data.clock import GlobalTime
+from vecbt.data.generated.slots import SlotColumns
 from vecbt.data.sample import Sample
 from vecbt.data.shared import BarColumns, DataTable, FeatureColumns, TrialColumns
 from vecbt.shm.arena import Arena, ArraySpec
@@ -19,6 +20,7 @@ PARTS: dict[str, type[Any]] = {
     "features": FeatureColumns,
     "trials": TrialColumns,
     "clock": GlobalTime,
+    "slots": SlotColumns,
 }
 """The parts of a table, in the order in which their memory is sent."""
 

@@ -193,12 +193,13 @@ def _write_stats(block: int, e: int) -> None:
     stat[Stat.L] = clock[Clock.STEP]
     stat[Stat.REASON] = clock[Clock.REASON]
     stat[Stat.EPISODE] = clock[Clock.EPISODE]
-    stat[Stat.START] = clock[Clock.START]
-    stat[Stat.END] = clock[Clock.BAR]
+    stored = clock[Clock.BAR] < b.settings(block)[Setting.STORED]
+    stat[Stat.START] = clock[Clock.START] if stored else -1
+    stat[Stat.END] = clock[Clock.BAR] if stored else -1
     section, sections = 0, b.sections(block)
     while section < 3 and clock[Clock.TRIAL] >= sections[section + 1, 2]:
         section += 1  # of sections that begin with the same trial all but the last are empty
-    stat[Stat.TRIAL] = clock[Clock.TRIAL] - sections[section, 2]
+    stat[Stat.TRIAL] = clock[Clock.TRIAL] - sections[section, 2] if stored else clock[Clock.EPISODE]
     stat[Stat.TRIAL_TYPE] = section // 2
     stat[Stat.SAMPLE_TYPE] = section % 2
 
@@ -225,8 +226,9 @@ def write_outputs(block: int, e: int) -> None:
     floats[1, e] = row[Row.VALUE]
     floats[2, e] = b.track(block)[e, Track.DRAWDOWN]
     floats[3, e] = row[Row.COSTS]
-    ints[0, e] = bar
-    ints[1, e] = clock[Clock.START]
+    stored = bar < b.settings(block)[Setting.STORED]
+    ints[0, e] = bar if stored else -1
+    ints[1, e] = clock[Clock.START] if stored else -1
     ints[2, e] = b.stamps(block)[bar] // _SECOND
     status = b.order_status(block)[e]
     assets = status.shape[0]

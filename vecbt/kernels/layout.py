@@ -207,6 +207,7 @@ class Setting(IntEnum):
     SEQUENTIAL = 10  #: 1: trials are taken in turn
     ALIGNED = 11  #: 1: test episodes of target trials start as early as they may
     FLATTEN = 12  #: 1: the account's columns follow the window's in ``market``
+    STORED = 13  #: rows of the data set; behind them are those of generated trials
 
 
 class ActionKind(IntEnum):
@@ -269,8 +270,8 @@ class Stat(IntEnum):
     OPEN = 12  #: 1 if a position is still open
     REASON = 13  #: `Reason`
     EPISODE = 14  #: number of the episode since the last seeding
-    START = 15  #: row of the first observation
-    END = 16  #: row of the last
-    TRIAL = 17  #: number of the trial among those of its type
+    START = 15  #: row of the first observation, -1 in a generated trial
+    END = 16  #: row of the last, likewise
+    TRIAL = 17  #: number of the trial among those of its type; of a generated one the episode's
     TRIAL_TYPE = 18  #: 0 source, 1 target
     SAMPLE_TYPE = 19  #: 0 training rows, 1 test rows

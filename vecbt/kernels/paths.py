@@ -1,11 +1,13 @@
-"""Paths of generated prices: recursions whose random numbers have been drawn before."""
+"""Paths of generated prices: recursions whose random numbers have been drawn before, and a look at what came out."""
 
 from __future__ import annotations
+
+import math
 
 from vecbt.arrays import FloatArray, IntArray
 from vecbt.kernels._jit import kernel
 
-__all__ = ["resample", "relax", "switch"]
+__all__ = ["first_invalid", "relax", "resample", "switch"]
 
 
 @kernel
@@ -66,3 +68,19 @@ def resample(shapes: FloatArray, uniform: FloatArray, block: float, price: float
             bars[i, column] = price * shapes[row, column]
         bars[i, 4] = shapes[row, 4]
         price = bars[i, 3]
+
+
+@kernel
+def first_invalid(bars: FloatArray) -> int:
+    """The first row that is no bar, or -1; exact where the checks of read data have a tolerance.
+
+    Args:
+        bars: float64 (T, 5), open, high, low, close, volume.
+    """
+    for i in range(bars.shape[0]):
+        open_, high, low, close, volume = bars[i, 0], bars[i, 1], bars[i, 2], bars[i, 3], bars[i, 4]
+        # A comparison with NaN is False; min and max might pass it over.
+        bounded = 0.0 < low <= open_ <= high < math.inf and low <= close <= high
+        if not (bounded and 0.0 <= volume < math.inf):
+            return i
+    return -1

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from vecbt.arrays import FloatArray
-from vecbt.data.domain import Domain
+from vecbt.data.aligned import AlignedBars
+from vecbt.data.bars import Bars
+from vecbt.data.domain import Domain, RandomDomain
 from vecbt.data.generators.generator import COLUMNS
 from vecbt.data.generators.parameters import Parameter, check_parameter, draw
-from vecbt.errors import TooFewBarsError
+from vecbt.errors import ConfigError, TooFewBarsError
 from vecbt.kernels.paths import resample
 from vecbt.settings import check_number
 
-__all__ = ["BlockBootstrap"]
+__all__ = ["BlockBootstrap", "one_asset"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,13 +64,8 @@ class BlockBootstrap:
     @functools.cached_property
     def _shapes(self) -> tuple[FloatArray, float]:
         """float64 (T - 1, 5), each bar over the close before it, and its volume; and the last close."""
-        if isinstance(self.data, Domain):
-            bars, (first, end) = self.data.bars, self.data.train_rows
-        else:
-            from vecbt.data.reading.read import read_bars
-
-            bars = read_bars(self.data)
-            first, end = 0, len(bars)
+        domain = self.data if isinstance(self.data, Domain) else RandomDomain(self.data)
+        bars, (first, end) = one_asset(domain.bars), domain.train_rows
         if end - first < 2:
             raise TooFewBarsError(f"a bootstrap needs at least 2 bars, got {end - first}", source=bars.name)
         table = np.stack([bars.column(name)[first:end] for name in COLUMNS], axis=1)
@@ -82,9 +79,23 @@ class BlockBootstrap:
 
         Raises:
             DataError: If the data cannot be read, or are a single bar.
+            ConfigError: If they are of several assets.
         """
         shapes, last = self._shapes
         price = last if self.price is None else draw(self.price, rng)
         made = np.empty((bars, len(COLUMNS)))
         resample(shapes, rng.random(bars), self.block, price, made)
         return made
+
+
+def one_asset(bars: Bars | AlignedBars) -> Bars:
+    """The bars of the only asset.
+
+    Raises:
+        ConfigError: If there are several assets.
+    """
+    if isinstance(bars, Bars):
+        return bars
+    if len(bars.by_asset) > 1:
+        raise ConfigError(f"trials are generated of one asset, the data have {len(bars.by_asset)}: {bars.name}")
+    return next(iter(bars.by_asset.values()))
