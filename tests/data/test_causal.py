@@ -39,7 +39,7 @@ def supplied(table: DataTable, moment: int) -> list[list[tuple[int, int]]]:
 
 
 @given(
-    st.lists(st.sampled_from([1, 1, 1, 2, 90]), min_size=16, max_size=40),
+    st.lists(st.sampled_from([1, 1, 1, 2, 90]), min_size=18, max_size=40),
     st.integers(-5, 500),
     st.booleans(),
     st.integers(2, 8),
