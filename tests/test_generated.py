@@ -348,3 +348,27 @@ def test_after_a_restart_episodes_go_on_with_the_next_number(mode: str) -> None:
         steps[begun] = 0
     assert numbers.min() >= 4
     envs.close()
+
+
+class Telling(vecbt.Strategy):
+    """Says where it is."""
+
+    info_keys = ("row", "trial")
+
+    def get_info(self) -> dict[str, float]:
+        return {"row": self.episode.bar, "trial": self.episode.trial}
+
+
+def test_strategies_know_what_infos_say() -> None:
+    envs = small(2, engine="cerebro", strategy=Telling, data=MIXED)
+    envs.reset(seed=0)
+    for number in range(2):
+        _, _, _, _, infos = envs.step(np.zeros(2, int))
+        assert infos["row"].tolist() == [-1, -1]
+        assert infos["trial"].tolist() == [number, number]
+        envs.reset()
+    envs.reset(options={"sample_type": "test"})
+    _, _, _, _, infos = envs.step(np.zeros(2, int))
+    assert infos["row"].tolist() == infos["bar"].tolist()
+    assert infos["trial"].tolist() == [0, 0]
+    envs.close()

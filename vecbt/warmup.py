@@ -15,6 +15,8 @@ from vecbt.brokers.compiled.crew import compile_crew
 from vecbt.data.clock import GlobalTime
 from vecbt.data.features import compile_features
 from vecbt.data.functions import FUNCTIONS, Function
+from vecbt.data.generated.domain import GeneratedDomain
+from vecbt.data.generators import BlockBootstrap, GeometricBrownianMotion, OrnsteinUhlenbeck, RegimeSwitching
 from vecbt.data.synthetic import synthetic_market
 from vecbt.kernels._jit import Compiled
 from vecbt.kernels.dates import date_numbers
@@ -99,6 +101,15 @@ def _compile_sampling() -> None:
     clock.restart(clock.advance(1))
 
 
+def _compile_generated() -> None:
+    for generator in (OrnsteinUhlenbeck(), RegimeSwitching(), BlockBootstrap(synthetic_market(100))):
+        generator.generate(np.random.default_rng(0), 4)
+    domain = GeneratedDomain(GeometricBrownianMotion(), bars=20)
+    envs = make_vec(domain, num_workers=0, engine="compiled", order_size=1.0, window=5, episode_steps=10)
+    envs.reset(seed=0)
+    envs.close()
+
+
 def _compile_actions() -> None:
     buffer = np.zeros(2)
     for codes in _kinds("int64"):
@@ -114,5 +125,6 @@ _PARTS: dict[str, Callable[[], None]] = {
     "actions": _compile_actions,
     "dates": _compile_dates,
     "sampling": _compile_sampling,
+    "generated trials": _compile_generated,
     "indicators": _compile_indicators,
 }

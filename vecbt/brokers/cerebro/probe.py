@@ -15,7 +15,7 @@ from vecbt.brokers.cerebro.runner import Episode
 from vecbt.config import EnvConfig
 from vecbt.data.shared import DataTable
 from vecbt.errors import ConfigError
-from vecbt.kernels.layout import Clock, Param, Row, Track, row_width, track_width
+from vecbt.kernels.layout import Clock, Param, Row, Setting, Track, row_width, track_width
 from vecbt.results import INFOS
 from vecbt.settings import check_integer
 
@@ -85,6 +85,7 @@ def _arrays(config: EnvConfig, table: DataTable) -> dict[str, Any]:
         "amounts": np.zeros((1, assets)),
         "stop_requests": np.zeros(1, bool),
         "params": np.zeros(len(Param)),
+        "settings": np.full(len(Setting), len(table.bars.arena.arrays["times"])),  # all rows count as stored
         "sections": np.array([[0, 1, 0], [1, 0, 1], [1, 0, 1], [1, 0, 1]]),
     }
     arrays["params"][[Param.START_CASH, Param.DRAWDOWN_SCALE, Param.TARGET_SCALE]] = config.start_cash, 10.0, 10.0

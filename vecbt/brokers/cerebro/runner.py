@@ -14,7 +14,7 @@ from vecbt.brokers.cerebro.analyses import analyses_of
 from vecbt.brokers.cerebro.ledger import Ledger
 from vecbt.brokers.cerebro.stats import BrokerStats
 from vecbt.errors import StrategyError
-from vecbt.kernels.layout import Clock, Phase, Section, Track
+from vecbt.kernels.layout import Clock, Phase, Section, Setting, Track
 
 if TYPE_CHECKING:
     from vecbt.arrays import FloatArray, IntArray
@@ -67,6 +67,7 @@ class Episode:
         self._clock: IntArray = arrays["clock"][index]
         self._track: FloatArray = arrays["track"][index]
         self._sections: IntArray = arrays["sections"]
+        self._stored = int(arrays["settings"][Setting.STORED])
         self._sizes: FloatArray = arrays["sizes"][index]
         self._seed = arrays["seeds"][index]
         self._instructions = memoryview(arrays["instructions"][index])
@@ -86,15 +87,18 @@ class Episode:
 
     @property
     def bar(self) -> int:
-        """Row of the current bar in the data set.
+        """Row of the current bar in the data set; -1 in a generated trial.
 
         Within ``next()`` and notifications this is still the bar before: the environment moves on once they are done.
         """
-        return int(self._clock[Clock.BAR])
+        bar = int(self._clock[Clock.BAR])
+        return bar if bar < self._stored else -1
 
     @property
     def trial(self) -> int:
-        """Number of the episode's trial among those of its type."""
+        """Number of the episode's trial among those of its type; of a generated one the episode's."""
+        if self._clock[Clock.START] >= self._stored:
+            return self.number
         return int(self._clock[Clock.TRIAL] - self._sections[self._section, 2])
 
     @property
