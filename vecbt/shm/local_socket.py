@@ -135,7 +135,7 @@ class LocalListener:
 
     def _remove_files(self) -> None:
         path = Path(self.address)
-        if _is_at(self._lock, _key_path(path)):  # else they are another listener's by now
+        if self._folder or _is_at(self._lock, _key_path(path)):  # else they are another listener's by now
             if path.is_socket():
                 path.unlink(missing_ok=True)
             _key_path(path).unlink(missing_ok=True)
