@@ -21,14 +21,17 @@ HEADER = ["BTGym", "vecbt", "what is different", "test"]
 ROWS = [row for row in ROWS if row != HEADER]
 
 # What BTGym's reference lists, class by class.
-SEED = """
+SEED = re.findall(
+    r"\w+",
+    """
 BTgymDataFeedServer dataset network_address log_level task get_data run
 _reset_data _get_data _get_info _get_global_time _set_broadcast_message _get_broadcast_message
 BTgymServer cerebro render data_network_address connect_timeout
 get_trial get_trial_message get_global_time get_broadcast_message
 _reset _getstat _render _stop _done buy sell hold close
 DictSpace ActionDictSpace assets base_actions get_initial_action encode decode one_hot_encode one_hot_decode
-""".split()
+""",
+)
 
 
 @functools.cache
