@@ -51,8 +51,8 @@ class Bystander:
         self.act = None
         self.exchange = int
 
-    def begin(self, broker: Any, strategy: Any) -> None:
-        self.ledger.begin(broker, strategy, self.feeds)
+    def begin(self, strategy: Any) -> None:
+        self.ledger.begin(strategy, self.feeds)
 
     def started(self, strategy: Any) -> None:
         pass
