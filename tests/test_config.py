@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vecbt
+from tests.names import name_of
 from vecbt.config import (
     ACCOUNT_FEATURES,
     ACTIONS,
@@ -323,7 +324,7 @@ def test_a_keyword_with_a_slip_of_the_pen_finds_its_field(field: str) -> None:
         {"commission": Commission(rate=1.0, per_unit=True, margin=100.0, mult=50.0)},
         {"slippage": Slippage(fixed=0.5, out=True)},
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_accepted(settings: dict[str, Any]) -> None:
     config = EnvConfig(**settings)

@@ -18,6 +18,7 @@ import pytest
 
 import vecbt
 from tests.modules import importable
+from tests.names import name_of
 
 ROOT = Path(vecbt.__file__).parents[1]
 EXACT: dict[str, set[str]] = {
@@ -329,7 +330,7 @@ def test_every_setting_is_documented(cls: Any) -> None:
 @pytest.mark.parametrize(
     "function",
     [vecbt.make_vec, vecbt.TradingEnv, vecbt.DataFeedServer, vecbt.BacktraderServer, vecbt.check_vector_env],
-    ids=str,
+    ids=name_of,
 )
 def test_every_argument_is_documented(function: Any) -> None:
     for name, parameter in inspect.signature(function).parameters.items():

@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 
 import vecbt
 from tests.envs import MARKET, flat, make, rollout
+from tests.names import name_of
 from vecbt.errors import ClosedError, ConfigError, EpisodeError, MissingExtraError, UnknownNameError
 from vecbt.spaces import ActionDictSpace
 
@@ -89,7 +90,7 @@ def test_environments_in_workers() -> None:
         {"features": [f"sma({number})" for number in range(2, 10)]},
         {"data": vecbt.RandomDomain(MARKET, test_period=500)},
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_other_environments(settings: Any) -> None:
     data = settings.get("data", MARKET)

@@ -18,6 +18,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 import vecbt
+from tests.names import name_of
 from tests.scripted import BOX, NESTED, Scripted, Slow, Telling, exact, family, play
 from vecbt.errors import (
     ActionError,
@@ -73,7 +74,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "error", "message"), REFUSED, ids=str)
+@pytest.mark.parametrize(("arguments", "error", "message"), REFUSED, ids=name_of)
 def test_arguments_that_are_refused(
     arguments: dict[str, Any], error: type[Exception], message: str, make: Make
 ) -> None:
@@ -93,7 +94,7 @@ def test_arguments_that_are_refused(
         ({"num_workers": 2, "parent_share": True}, 2),
         ({"num_workers": 3, "double_buffer": True}, 1),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_how_many_processes_there_are(arguments: dict[str, Any], expected: int, make: Make) -> None:
     envs = make(**arguments)
@@ -157,7 +158,7 @@ def test_a_slice_of_ones_own(make: Make) -> None:
 # -- resets ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [3, np.int64(3), [3, 4, 5], (3, 4, 5), np.array([3, 4, 5])], ids=repr)
+@pytest.mark.parametrize("seed", [3, np.int64(3), [3, 4, 5], (3, 4, 5), np.array([3, 4, 5])], ids=name_of)
 def test_seeds(seed: Any, make: Make) -> None:
     envs = make()
     envs.reset(seed=seed)
@@ -184,7 +185,7 @@ def test_options_reach_every_environment_and_stay_the_callers(make: Make) -> Non
         (np.array([True, False]), ConfigError),
         (np.zeros(3, bool), ConfigError),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_masks_that_are_refused_change_nothing(mask: Any, error: Any, make: Make) -> None:
     envs, twin = make(), make()
@@ -314,7 +315,7 @@ def test_choices_with_halves(make: Make) -> None:
         ({"seed": [1, 2], "envs": [0]}, "seed must be one for all of 1"),
         ({"options": [{}, {}]}, "options must be one for all of 3"),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_choices_that_are_refused(arguments: Any, message: str, make: Make) -> None:
     envs = make()
@@ -509,7 +510,7 @@ def test_closing_twice_and_use_after_it(num_workers: int, make: Make) -> None:
             call()
 
 
-@pytest.mark.parametrize("arguments", [{}, {"timeout": 5.0}, {"terminate": True}, {"timeout": 0.01}], ids=str)
+@pytest.mark.parametrize("arguments", [{}, {"timeout": 5.0}, {"terminate": True}, {"timeout": 0.01}], ids=name_of)
 def test_closing_with_a_call_under_way(arguments: Any, make: Make, tmp_path: Path) -> None:
     envs = make(num_workers=1)
     envs.reset(seed=0)
