@@ -98,7 +98,7 @@ def objects_without_dimensions(value: Any) -> Any:
         {"num_workers": 1},
         {"num_workers": 2, "shared_memory": False},
         {"num_workers": 3, "parent_share": True},
-        {"num_workers": 4},
+        pytest.param({"num_workers": 4}, marks=pytest.mark.slow),
         {"num_workers": 2, "double_buffer": True},
         {"num_workers": 2, "max_concurrency": 1, "daemon": False},
         {"num_workers": 1, "parent_share": True, "shared_memory": False},

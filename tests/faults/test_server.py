@@ -187,7 +187,13 @@ time.sleep(100)
 
 
 @needs_proc
-@pytest.mark.parametrize("end", ["server.stop()", "del server", "pass", "raise SystemExit(0)"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "server.stop()",
+        *(pytest.param(end, marks=pytest.mark.slow) for end in ("del server", "pass", "raise SystemExit(0)")),
+    ],
+)
 def test_nothing_is_left_of_it(tmp_path: Path, end: str) -> None:
     code = f"""
 server = vecbt.BacktraderServer(bars, engine="cerebro", num_workers=1, episode_steps=20).start()

@@ -82,6 +82,7 @@ SAME = {
 """Changes that change nothing, with the reason."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_every_change_is_found(module: str) -> None:
     drawn = [draw_orders(seed, assets=assets) for assets, count in DRAWN.items() for seed in range(count)]
