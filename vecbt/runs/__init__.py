@@ -1,0 +1,6 @@
+"""What a training run leaves behind: a folder with its settings, models, curves and recorded episodes."""
+
+from vecbt.runs.folder import Run
+from vecbt.runs.recording import Identity, Recording
+
+__all__ = ["Identity", "Recording", "Run"]
