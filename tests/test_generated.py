@@ -372,3 +372,16 @@ def test_strategies_know_what_infos_say() -> None:
     assert infos["row"].tolist() == infos["bar"].tolist()
     assert infos["trial"].tolist() == [0, 0]
     envs.close()
+
+
+def test_generated_trials_cannot_be_followed() -> None:
+    with vecbt.DataFeedServer(MIXED) as server:
+        master, beside = small(2, data=server), small(2, data=server)
+        beside.follow(master)
+        master.reset(seed=0)
+        with pytest.raises(ConfigError, match="environment 0 cannot be given a trial .* are generated"):
+            beside.reset(seed=0)
+        beside.follow(None)
+        beside.reset(seed=0)  # nothing is the matter with them
+        master.close()
+        beside.close()
