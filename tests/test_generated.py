@@ -379,7 +379,7 @@ def test_generated_trials_cannot_be_followed() -> None:
         master, beside = small(2, data=server), small(2, data=server)
         beside.follow(master)
         master.reset(seed=0)
-        with pytest.raises(ConfigError, match="environment 0 cannot be given a trial .* are generated"):
+        with pytest.raises(ConfigError, match=r"environment 0 cannot be given a trial .* are generated"):
             beside.reset(seed=0)
         beside.follow(None)
         beside.reset(seed=0)  # nothing is the matter with them
