@@ -7,7 +7,13 @@ from importlib.util import find_spec
 
 import vecbt
 
-_NEEDS = {"vecbt.integrations.sb3": "stable_baselines3"}
+_NEEDS = {
+    "vecbt.integrations.sb3": "stable_baselines3",
+    **dict.fromkeys(
+        [f"vecbt.training.{name}" for name in ("curves", "evaluate", "files", "learner", "progress", "run")],
+        "tensorboard",
+    ),
+}
 
 
 def importable() -> list[str]:

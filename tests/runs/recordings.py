@@ -21,7 +21,15 @@ def make_recording(**changes: Any) -> Recording:
     values = cash + positions * closes
     given: dict[str, Any] = {
         "identity": Identity(
-            fingerprint="ab" * 32, seed=7, env=0, num_envs=1, episode=0, sample_type="test", trial=0, start=30
+            fingerprint="ab" * 32,
+            seed=7,
+            env=0,
+            num_envs=1,
+            episode=0,
+            trial_type="target",
+            sample_type="test",
+            trial=0,
+            start=30,
         ),
         "agent": "policy",
         "fold": 0,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import tyro
 
 from vecbt.cli.bench import Bench
 from vecbt.cli.check import Check
 from vecbt.cli.demo import Demo
+from vecbt.cli.train import Train, parse_train
 from vecbt.cli.warmup import Warmup
 from vecbt.errors import VecbtError
 
@@ -21,13 +23,19 @@ def run(arguments: list[str] | None = None) -> None:
     Args:
         arguments: The arguments; those of the process by default.
     """
-    command = tyro.extras.subcommand_cli_from_dict(
-        {"demo": Demo, "bench": Bench, "check": Check, "warmup": Warmup},
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        _parse(given).run()
+    except VecbtError as error:
+        sys.exit(f"vecbt: {error}")
+
+
+def _parse(arguments: list[str]) -> Any:
+    if arguments[:1] == ["train"]:
+        return parse_train(arguments[1:])
+    return tyro.extras.subcommand_cli_from_dict(
+        {"demo": Demo, "train": Train, "bench": Bench, "check": Check, "warmup": Warmup},
         prog="vecbt",
         description="Vectorized reinforcement-learning environments on Backtrader.",
         args=arguments,
     )
-    try:
-        command.run()
-    except VecbtError as error:
-        sys.exit(f"vecbt: {error}")

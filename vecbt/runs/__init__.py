@@ -1,6 +1,7 @@
 """What a training run leaves behind: a folder with its settings, models, curves and recorded episodes."""
 
 from vecbt.runs.folder import Run
+from vecbt.runs.recorder import EpisodeRecorder
 from vecbt.runs.recording import Identity, Recording
 
-__all__ = ["Identity", "Recording", "Run"]
+__all__ = ["EpisodeRecorder", "Identity", "Recording", "Run"]

@@ -25,6 +25,7 @@ class Identity:
         env: Index of the environment in its batch.
         num_envs: Environments of that batch.
         episode: Number of the episode since the seeding.
+        trial_type: ``"source"`` or ``"target"`` trials.
         sample_type: ``"train"`` or ``"test"`` rows.
         trial: Number of the trial among those of its type.
         start: Row of the data set of the first observation.
@@ -35,6 +36,7 @@ class Identity:
     env: int
     num_envs: int
     episode: int
+    trial_type: str
     sample_type: str
     trial: int
     start: int
