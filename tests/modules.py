@@ -24,8 +24,3 @@ def importable() -> list[str]:
         for name in names
         if not name.endswith(".__main__") and (name not in _NEEDS or find_spec(_NEEDS[name]) is not None)
     )
-
-
-def missing() -> list[str]:
-    """Names of the modules whose optional library is not installed."""
-    return [name for name, library in _NEEDS.items() if find_spec(library) is None]
