@@ -32,7 +32,8 @@ from vecbt.brokers.cerebro import schemes
 from vecbt.config import Commission
 from vecbt.data.bars import Bars
 
-CASES = 150
+CASES, DAILY = 150, 80
+"""How many cases there are, and how many of them are played every day: all outcomes occur among those."""
 OUTCOMES = (
     "completed",
     "partial",
@@ -61,13 +62,20 @@ OUTCOMES = (
 
 @pytest.fixture(scope="module")
 def results() -> list[Result]:
-    return [compare_case(numbered(number)) for number in range(CASES)]
+    return [compare_case(numbered(number)) for number in range(DAILY)]
 
 
 def test_same_numbers(results: list[Result]) -> None:
     differences = [str(result.difference) for result in results if result.difference]
     assert not differences, differences[0]
     assert sum(result.bars for result in results) > 15_000
+
+
+@pytest.mark.slow
+def test_same_numbers_in_all_cases() -> None:
+    for number in range(DAILY, CASES):
+        difference = compare_case(numbered(number)).difference
+        assert difference is None, str(difference)
 
 
 def test_every_outcome_occurred(results: list[Result]) -> None:
@@ -103,12 +111,27 @@ def test_a_case_follows_from_its_number() -> None:
     assert np.array_equal(numbered(3).actions, numbered(3).actions)
 
 
-@given(st.data(), st.lists(st.integers(0, 8), min_size=1, max_size=40))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_same_numbers_in_any_case(data: Any, actions: list[int]) -> None:
+def same_numbers(data: Any, actions: list[int]) -> None:
     case = make_case(Drawn(data), given=tuple(actions))
     difference = compare_case(case).difference
     assert difference is None, str(difference)
+
+
+ACTIONS = st.lists(st.integers(0, 8), min_size=1, max_size=40)
+SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@given(st.data(), ACTIONS)
+@settings(max_examples=15, suppress_health_check=SLOW_TO_DRAW)
+def test_same_numbers_in_any_case(data: Any, actions: list[int]) -> None:
+    same_numbers(data, actions)
+
+
+@pytest.mark.slow
+@given(st.data(), ACTIONS)
+@settings(max_examples=200, suppress_health_check=SLOW_TO_DRAW)
+def test_same_numbers_in_many_cases(data: Any, actions: list[int]) -> None:
+    same_numbers(data, actions)
 
 
 # Where a random number never is: comparisons that hold with equality. Prices are 100, 95, 105 and 100 again.

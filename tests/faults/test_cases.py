@@ -6,17 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cases import CASES, Case
+from tests.faults.cases import CASES, FAULTS, MOMENTS, POLICIES, Case
 from tests.faults.processes import needs_proc
 from tests.faults.scenario import play, warm_up
 
-# A few seconds each: every day one fault at all moments and all faults at one. The start method changes how a process
-# begins and not how it ends: of the others, one fault at two moments.
+
+def in_turn(case: Case) -> bool:
+    """Whether it has the policy that is the turn of its fault and moment."""
+    return POLICIES[(list(FAULTS).index(case.fault) + list(MOMENTS).index(case.moment)) % 2] == case.policy
+
+
+# A few seconds each: every day one fault at all moments and all faults at one, and both policies in turns but where the
+# two meet. The start method changes how a process begins and not how it ends: of the others, one fault at two moments.
 EVERY_DAY = [
     case
     for case in CASES
-    if (case.method == "forkserver" and (case.fault == "kill" or case.moment == "step"))
-    or (case.fault == "kill" and case.moment in ("start", "step"))
+    if (case.fault == "kill" and case.moment == "step")
+    or (case.fault == "kill" and case.moment == "start" and case.policy == "raise")
+    or (case.method == "forkserver" and (case.fault == "kill" or case.moment == "step") and in_turn(case))
 ]
 
 pytestmark = [needs_proc, pytest.mark.filterwarnings("ignore:.*:UserWarning")]  # what Gymnasium logs of an error
