@@ -58,7 +58,7 @@ class Task:
     Attributes:
         generator: Makes the bars of training episodes.
         env: Settings of the environments, fields of `vecbt.EnvConfig`.
-        learner: Arguments of the learner, see `bench.learning.train.make_learner`.
+        learner: Arguments of `vecbt.training.learner.make_ppo`.
         train_steps: Steps of training, of all environments together.
         episode_steps: Steps of a training episode.
         test: Makes the bars of held-out episodes.

@@ -14,44 +14,14 @@ from bench.learning.held_out import LEAD, Policy
 from bench.learning.markets import Task
 from vecbt.data import GeneratedDomain
 from vecbt.integrations.sb3 import SB3VecEnv
+from vecbt.training.learner import make_ppo
 
-__all__ = ["make_learner", "policy_of", "train"]
+__all__ = ["policy_of", "train"]
 
-NUM_ENVS = 256
+_NUM_ENVS = 256
+_RATE = 1e-3
 _SEEDS = 1_000_000
 """Environment i of seed s has the seed (s + 1) times this, plus i: no two seeds share an episode."""
-
-
-def make_learner(
-    vec_env: SB3VecEnv,
-    *,
-    seed: int,
-    gamma: float,
-    gae_lambda: float,
-    entropy: float,
-    update_steps: int = 16_384,
-    batch_size: int = 4_096,
-    epochs: int = 4,
-    learning_rate: float = 1e-3,
-) -> PPO:
-    """PPO with few and large updates, networks of two layers of 64 for policy and value each, and a rate that falls.
-
-    Towards the end the learning rate goes to 0 in a straight line: once an agent has stopped trading, its normalized
-    advantages are noise alone, and steps of full length would undo what it has learned.
-    """
-    return PPO(
-        "MlpPolicy",
-        vec_env,
-        n_steps=max(2, update_steps // vec_env.num_envs),
-        batch_size=batch_size,
-        n_epochs=epochs,
-        learning_rate=lambda left: learning_rate * left,
-        gamma=gamma,
-        gae_lambda=gae_lambda,
-        ent_coef=entropy,
-        seed=seed,
-        device="cpu",
-    )
 
 
 def policy_of(model: PPO, *, deterministic: bool) -> Policy:
@@ -79,7 +49,9 @@ class _Curve(BaseCallback):
         return True
 
 
-def train(task: Task, seed: int, look: Callable[[PPO, int], None], *, looks: int = 10, num_envs: int = NUM_ENVS) -> PPO:
+def train(
+    task: Task, seed: int, look: Callable[[PPO, int], None], *, looks: int = 10, num_envs: int = _NUM_ENVS
+) -> PPO:
     """Train on generated episodes.
 
     Args:
@@ -100,7 +72,9 @@ def train(task: Task, seed: int, look: Callable[[PPO, int], None], *, looks: int
         **task.env,
     )
     vec_env = SB3VecEnv(envs)
-    model = make_learner(vec_env, seed=seed, **task.learner)
+    # Once an agent has stopped trading, its normalized advantages are noise alone, and steps of full length would undo
+    # what it has learned: they become shorter towards the end.
+    model = make_ppo(vec_env, seed=seed, learning_rate=lambda left: _RATE * left, **task.learner)
     vec_env.seed(_SEEDS * (seed + 1))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # small networks lose by more, and the last bits depend on how sums are divided

@@ -2,5 +2,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-# Its learner is that of a large library: `pip install ".[sb3]"`.
-collect_ignore = [] if find_spec("stable_baselines3") else ["test_learning.py", "test_report.py"]
+# Its learner needs large libraries: `pip install ".[train]"`.
+_LEARNS = all(find_spec(name) for name in ("torch", "stable_baselines3", "tensorboard"))
+collect_ignore = [] if _LEARNS else ["test_learning.py", "test_report.py"]

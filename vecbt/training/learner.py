@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vecbt.errors import ConfigError, MissingExtraError
@@ -27,7 +27,7 @@ def make_ppo(
     update_steps: int = 16_384,
     batch_size: int = 4_096,
     epochs: int = 4,
-    learning_rate: float = 1e-3,
+    learning_rate: float | Callable[[float], float] = 1e-3,
     gamma: float = 0.99,
     gae_lambda: float = 0.95,
     entropy: float = 0.001,
@@ -44,7 +44,7 @@ def make_ppo(
         update_steps: Steps from update to update, of all environments together; rounded up to equal minibatches.
         batch_size: The most steps of a minibatch.
         epochs: Passes over the steps of an update.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam; or a function that gives it for the share of training that is left, from 1 to 0.
         gamma: Discount.
         gae_lambda: Lambda of generalized advantage estimation (Schulman et al., 2016).
         entropy: Weight of the entropy.
