@@ -160,8 +160,15 @@ def test_any_environments(
     assert steps_of(envs) == expected_of_any
 
 
-@pytest.mark.parametrize("double_buffer", [False, True], ids=["steps", "halves"])
-@pytest.mark.parametrize("parent_share", [False, True], ids=["workers", "parent too"])
+@pytest.mark.parametrize(
+    ("parent_share", "double_buffer"),
+    [
+        (False, False),
+        (True, True),
+        pytest.param(False, True, marks=pytest.mark.slow),
+        pytest.param(True, False, marks=pytest.mark.slow),
+    ],
+)
 def test_a_restart_leaves_the_environments_of_other_workers_as_they_are(
     expected_of_any: list[dict[int, Any]], double_buffer: bool, parent_share: bool
 ) -> None:

@@ -91,19 +91,24 @@ def objects_without_dimensions(value: Any) -> Any:
     return value
 
 
-@every_mode
+PROCESSES: list[dict[str, Any]] = [
+    {"num_workers": 1},
+    {"num_workers": 2, "shared_memory": False},
+    {"num_workers": 3, "parent_share": True},
+    {"num_workers": 4},
+    {"num_workers": 2, "double_buffer": True},
+    {"num_workers": 2, "max_concurrency": 1, "daemon": False},
+    {"num_workers": 1, "parent_share": True, "shared_memory": False},
+]
+
+
 @pytest.mark.parametrize(
-    "processes",
-    [
-        {"num_workers": 1},
-        {"num_workers": 2, "shared_memory": False},
-        {"num_workers": 3, "parent_share": True},
-        pytest.param({"num_workers": 4}, marks=pytest.mark.slow),
-        {"num_workers": 2, "double_buffer": True},
-        {"num_workers": 2, "max_concurrency": 1, "daemon": False},
-        {"num_workers": 1, "parent_share": True, "shared_memory": False},
+    ("processes", "mode"),
+    [  # every day each once, and each mode with two or three of them
+        pytest.param(each, mode, marks=() if number % 3 == turn else pytest.mark.slow, id=f"{each}-{mode.value}")
+        for number, each in enumerate(PROCESSES)
+        for turn, mode in enumerate(MODES)
     ],
-    ids=str,
 )
 def test_processes(mode: AutoresetMode, processes: Any, make: Any) -> None:
     of = {"observation_space": NESTED, "action_space": ACTIONS}
