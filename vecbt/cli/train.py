@@ -55,6 +55,7 @@ class Train:
 
     def run(self) -> None:
         """Run it; exits with 130 if it was interrupted, after the report."""
+        from vecbt.analysis.report import write_report
         from vecbt.training import go_on, train  # torch: no other command has to wait for it
 
         if self.resume is not None:
@@ -65,7 +66,7 @@ class Train:
             settings = dataclasses.replace(self.settings, env={**self.settings.env, **_parse(self.changes)})
             run = train(settings, self.out or _new_folder())
         _print_results(run)
-        print(f"\nrun: {run.path}")
+        print(f"\nreport: {write_report(run)}")
         if run.facts["state"] == "interrupted":
             print(f"interrupted; to go on: vecbt train --resume {run.path}", file=sys.stderr)
             sys.exit(_INTERRUPTED)
