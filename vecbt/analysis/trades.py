@@ -85,8 +85,8 @@ def fills_of(recording: Recording) -> list[Fill]:
         ...     recorder.step([action], envs.step([action]))
         >>> (recording,) = recorder.recordings(["somebody"], fold=0)
         >>> [(fill.step, fill.size) for fill in fills_of(recording)]
-        [(1, 89.0), (3, -89.0)]
-        >>> fills_of(recording)[0].price == recording.ohlc[1, 0, 0]
+        [(1, 91.0), (3, -91.0)]
+        >>> bool(fills_of(recording)[0].price == recording.ohlc[1, 0, 0])
         True
         >>> envs.close()
     """
