@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from vecbt.arrays import AnyArray, BoolArray
 from vecbt.data.aligned import AlignedBars
@@ -58,6 +59,8 @@ class EpisodeRecorder:
                 f"episodes are recorded with autoreset_mode='NextStep' and infos='full', got {mode!r} "
                 f"and {envs.config.infos!r}"
             )
+        if isinstance(envs.single_action_space, spaces.Dict):
+            raise ConfigError("actions by the assets' names are not recorded: use actions that are arrays")
         if (infos["bar"] < 0).any():
             raise ConfigError("generated trials are not recorded: their bars are gone when the episode has ended")
         self._envs, self._bars, self._engine = envs, bars, engine
