@@ -10,6 +10,7 @@ import tyro
 from vecbt.cli.bench import Bench
 from vecbt.cli.check import Check
 from vecbt.cli.demo import Demo
+from vecbt.cli.replay import Replay
 from vecbt.cli.report import Report
 from vecbt.cli.train import Train, parse_train
 from vecbt.cli.warmup import Warmup
@@ -35,7 +36,15 @@ def _parse(arguments: list[str]) -> Any:
     if arguments[:1] == ["train"]:
         return parse_train(arguments[1:])
     return tyro.extras.subcommand_cli_from_dict(
-        {"demo": Demo, "train": Train, "report": Report, "bench": Bench, "check": Check, "warmup": Warmup},
+        {
+            "demo": Demo,
+            "train": Train,
+            "report": Report,
+            "replay": Replay,
+            "bench": Bench,
+            "check": Check,
+            "warmup": Warmup,
+        },
         prog="vecbt",
         description="Vectorized reinforcement-learning environments on Backtrader.",
         args=arguments,

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from vecbt.arrays import FloatArray
 from vecbt.errors import ConfigError
 
-__all__ = ["check_picture", "draw_equity"]
+__all__ = ["check_picture", "draw_backtrader", "draw_equity"]
 
 _CURVES = 60
+_CANDLES = 300
 
 
 def check_picture(path: Path) -> None:
@@ -28,6 +29,34 @@ def check_picture(path: Path) -> None:
     known = Figure().canvas.get_supported_filetypes()
     if path.suffix.removeprefix(".").lower() not in known:
         raise ConfigError(f"the picture {path} must have one of the endings .{', .'.join(sorted(known))}")
+
+
+def draw_backtrader(path: Path, cerebro: Any) -> None:
+    """Draw a run with Backtrader's own ``cerebro.plot()``, without a window; long runs as lines instead of candles.
+
+    Args:
+        path: File to write; its ending decides the format.
+        cerebro: A `backtrader.Cerebro` that has run.
+    """
+    import matplotlib.pyplot as plt
+    from backtrader import plot
+
+    plt.switch_backend("Agg")  # after Backtrader's plots, which ask for a window as soon as they are imported
+
+    class Plot(plot.Plot):
+        def show(self) -> None:
+            """Without a window there is nothing to show."""
+
+    bars = len(cerebro.runstrats[0][0])
+    style = "candle" if bars <= _CANDLES else "line"
+    ((figure,),) = cerebro.plot(
+        plotter=Plot(style=style, volume=False, barup="tab:green", bardown="tab:red"), iplot=False
+    )
+    lowest = min(figure.axes, key=lambda axes: axes.get_position().y0)
+    lowest.tick_params(labelbottom=True)  # newer releases of matplotlib hide what Backtrader means to show
+    figure.set_size_inches(16, 10)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
 
 
 def draw_equity(path: Path, values: FloatArray, stats: Mapping[str, Any], name: str) -> None:

@@ -3,5 +3,6 @@
 from vecbt.runs.folder import Run
 from vecbt.runs.recorder import EpisodeRecorder
 from vecbt.runs.recording import Identity, Recording
+from vecbt.runs.replay import Replay, replay
 
-__all__ = ["EpisodeRecorder", "Identity", "Recording", "Run"]
+__all__ = ["EpisodeRecorder", "Identity", "Recording", "Replay", "Run", "replay"]

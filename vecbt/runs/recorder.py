@@ -93,6 +93,28 @@ class EpisodeRecorder:
             self._stats[env] = {name: float(stats[name][env]) for name in stats if not name.startswith("_")}
         self.finished |= ended
 
+    def identity(self, env: int) -> Identity:
+        """What decides the episode of an environment.
+
+        Raises:
+            EpisodeError: If a seed was drawn, as nobody has given one.
+        """
+        names = {name: int(values[env]) for name, values in self._names.items()}
+        seed = self._seeds[env]
+        if seed is None:
+            raise EpisodeError("episodes are recorded with seeds, which are a part of their identity: reset with one")
+        return Identity(
+            fingerprint=self._bars.fingerprint(),
+            seed=seed,
+            env=env,
+            num_envs=self._envs.num_envs,
+            episode=names["number"],
+            trial_type=_TRIAL_TYPES[names["trial_type"]],
+            sample_type=_SAMPLE_TYPES[names["type"]],
+            trial=names["trial"],
+            start=int(self._columns["bar"][0][env]),
+        )
+
     def recordings(self, agents: Sequence[str], fold: int) -> list[Recording]:
         """The episodes, once all of them have ended.
 
@@ -124,7 +146,7 @@ class EpisodeRecorder:
             span = slice(int(rows[0]), int(rows[-1]) + 1)
             found.append(
                 Recording(
-                    identity=self._identity(env, int(rows[0])),
+                    identity=self.identity(env),
                     agent=agent,
                     fold=fold,
                     engine=self._engine,
@@ -145,20 +167,3 @@ class EpisodeRecorder:
                 )
             )
         return found
-
-    def _identity(self, env: int, start: int) -> Identity:
-        names = {name: int(values[env]) for name, values in self._names.items()}
-        seed = self._seeds[env]
-        if seed is None:
-            raise EpisodeError("episodes are recorded with seeds, which are a part of their identity: reset with one")
-        return Identity(
-            fingerprint=self._bars.fingerprint(),
-            seed=seed,
-            env=env,
-            num_envs=self._envs.num_envs,
-            episode=names["number"],
-            trial_type=_TRIAL_TYPES[names["trial_type"]],
-            sample_type=_SAMPLE_TYPES[names["type"]],
-            trial=names["trial"],
-            start=start,
-        )
