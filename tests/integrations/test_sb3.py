@@ -373,3 +373,13 @@ def test_a_batch_without_infos_still_has_its_last_observations(batch: Any) -> No
         assert info["TimeLimit.truncated"]
         assert info["terminal_observation"].shape == row.shape
         assert (info["terminal_observation"] != row).any()
+
+
+def test_rows_that_go_on_share_one_empty_dictionary(batch: Any) -> None:
+    envs = SB3VecEnv(batch(num_envs=4, episode_steps=3))
+    envs.reset()
+    for step in range(3):
+        infos = envs.step(np.zeros(envs.num_envs, int))[3]
+        assert len({id(info) for info in infos}) == (1 if step < 2 else 4)
+    assert all(infos)
+    assert envs.step(np.zeros(envs.num_envs, int))[3] == [{}] * 4  # and nothing has been written into it

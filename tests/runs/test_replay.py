@@ -135,13 +135,14 @@ def test_another_action_is_seen(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", REPLAY_ENGINES)
 @pytest.mark.parametrize(
-    "name", ["cash", "values", "costs", "positions", "position_prices", "statuses", "timestamps", "rows"]
+    "name", ["cash", "values", "costs", "positions", "position_prices", "statuses", "timestamps", "rows", "ohlc"]
 )
 def test_a_single_number_that_differs_is_seen(engine: str, name: str) -> None:
     given = {"episode_steps": 10, "order_size": 1.0}
     (recording, _) = record(MARKET, **given)
     array = getattr(recording, name).copy()
-    array[3] = np.nextafter(array[3], np.inf) if array.dtype.kind == "f" else array[3] + 1
+    number = array.reshape(-1)[3:4]  # a view
+    number[:] = np.nextafter(number, np.inf) if array.dtype.kind == "f" else number + 1
     replayed = replay(dataclasses.replace(recording, **{name: array}), MARKET, given, engine=engine)
     assert not replayed.equal
     assert dict(replayed.agreement.different.items() - {(n, 0) for n in replayed.agreement.compared}) == {name: 1}
@@ -159,6 +160,21 @@ def test_other_data_are_refused() -> None:
     (recording, _) = record(MARKET, episode_steps=10)
     with pytest.raises(DataError, match=r"not those of the recording.*Bring back the data"):
         replay(recording, MARKET.rows(0, 399), {"episode_steps": 10})
+
+
+@pytest.mark.parametrize("engine", REPLAY_ENGINES)
+def test_another_bar_is_seen(engine: str) -> None:
+    given = {"episode_steps": 10, "order_size": 1.0}
+    (recording, _) = record(MARKET, **given)
+    frame = MARKET.to_frame()
+    frame.iloc[recording.rows[5], [frame.columns.get_loc(name) for name in ("open", "high", "low", "close")]] *= 1.01
+    other = vecbt.read_bars(frame)
+    identity = dataclasses.replace(recording.identity, fingerprint=other.fingerprint())
+    different = replay(
+        dataclasses.replace(recording, identity=identity), other, given, engine=engine
+    ).agreement.different
+    assert different["ohlc"] == 4
+    assert different["values"] > 0
 
 
 def test_settings_that_give_another_episode_are_refused() -> None:

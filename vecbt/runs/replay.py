@@ -156,7 +156,7 @@ def _compare_stock(agreement: Agreement, recording: Recording, run: StockRun, ba
     span = bars.rows(int(run.rows[0]), int(run.rows[-1]) + 1)
     found["timestamps"] = bars.timestamps[run.rows]
     found["bar_timestamps"] = span.timestamps
-    _compare(agreement, recording, found, (*_ACCOUNT, "bar_timestamps"))
+    _compare(agreement, recording, found, (*_ACCOUNT, *_BARS))
 
 
 def _compare(agreement: Agreement, recording: Recording, again: Any, names: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from vecbt.brokers.cerebro.build import configure_broker
 from vecbt.config import EnvConfig, percent_of
 from vecbt.data.aligned import AlignedBars
 from vecbt.data.bars import Bars
+from vecbt.data.checks import OHLC
 from vecbt.errors import ConfigError
 from vecbt.runs.stock_strategy import ReplayStrategy
 from vecbt.spaces import ActionDictSpace
@@ -37,6 +38,7 @@ class StockRun:
         positions: float64 (L + 1, K), units.
         position_prices: float64 (L + 1, K), average price.
         statuses: int8 (L + 1, K), `vecbt.kernels.layout.OrderStatus`.
+        ohlc: float64 (B, K, 4), the bars that its feeds have shown.
         reason: `vecbt.kernels.layout.Reason` of the episode's end, but `DATA_END` for any that was foreseen.
         cerebro: The Cerebro that has run.
     """
@@ -48,6 +50,7 @@ class StockRun:
     positions: FloatArray
     position_prices: FloatArray
     statuses: AnyArray
+    ohlc: FloatArray
     reason: int
     cerebro: Any
 
@@ -94,8 +97,18 @@ def run_stock(
     (strategy,) = cerebro.run()
     columns = [np.array(column) for column in zip(*strategy.records, strict=True)]
     rows, cash, values, costs, positions, prices, statuses = columns
+    lines = [[getattr(feed, name).get(ago=0, size=len(strategy)) for name in OHLC] for feed in strategy.datas]
     return StockRun(
-        rows + start, cash, values, costs, positions, prices, statuses.astype(np.int8), strategy.reason, cerebro
+        rows=rows + start,
+        cash=cash,
+        values=values,
+        costs=costs,
+        positions=positions,
+        position_prices=prices,
+        statuses=statuses.astype(np.int8),
+        ohlc=np.array(lines).transpose(2, 0, 1),
+        reason=strategy.reason,
+        cerebro=cerebro,
     )
 
 
