@@ -8,8 +8,15 @@ from pathlib import Path
 import tyro
 
 from bench import cerebro, compiled, lockstep, sampling, sharing, spaces, startup
-from bench.goals import RESULTS, print_goals, save
+from bench.goals import RESULTS, Goal, print_goals, save
 from vecbt.testing.throughput import describe_machine
+
+
+def _training(repeats: int) -> list[Goal]:
+    from bench import training  # torch: no other suite has to wait for it, or to have it
+
+    return training.measure(repeats)
+
 
 _SUITES = {
     "compiled": compiled.measure,
@@ -19,6 +26,7 @@ _SUITES = {
     "sharing": sharing.measure,
     "startup": startup.measure,
     "spaces": spaces.measure,
+    "training": _training,
 }
 
 

@@ -22,6 +22,8 @@ _TITLES = {
     "sharing": "Two batches on one data server, orders on 1/3 of the bars, 2 worker processes or threads in all:",
     "startup": "Starting, and the Cerebro engine's resets and memory:",
     "spaces": "`vecbt.spaces.ActionDictSpace`:",
+    "training": "Learning by PPO, networks of 64 x 64, updates of 16,384 steps in minibatches of 4,096, 4 epochs; "
+    "windows of 30 x 2 numbers, costs:",
 }
 
 
