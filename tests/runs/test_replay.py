@@ -48,6 +48,27 @@ def assert_equal(recording: Recording, data: Any, given: dict[str, Any], engine:
     assert (replayed.agreement.compared["rewards"] > 0) == (engine != "stock")
 
 
+@pytest.mark.parametrize("bars", [MARKET, PAIR], ids=["one asset", "two"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"close_out": True},
+        {"close_out": True, "latency": 2, "skip_frame": 3},
+        {"close_out": True, "drawdown_call": 0.05, "commission": 0.001},
+        {"close_out": True, "target_call": 0.02},
+        {"actions": "target_percent", "max_exposure": 0.5},
+        {"actions": "target_position", "positions": (-2.0, 0.0, 1.5), "max_exposure": 1.0},
+    ],
+    ids=str,
+)
+def test_each_setting_is_replayed(bars: Any, given: dict[str, Any]) -> None:
+    given = {"window": 3, "episode_steps": 20, "order_size": "60%", **given}
+    for seed in range(3):
+        for recording in record(bars, seed=seed, **given):
+            for engine in REPLAY_ENGINES:
+                assert_equal(recording, bars, given, engine)
+
+
 SETTINGS = st.fixed_dictionaries(
     {
         "window": st.just(3),
@@ -96,6 +117,15 @@ def test_the_episode_is_found_without_being_told_its_start(kind: str, episodes: 
             assert recording.identity.episode == episodes - 1
             for engine in ("compiled", "stock"):
                 assert_equal(recording, domain, given, engine)
+
+
+def test_a_trial_of_global_time_is_named_by_the_recording() -> None:
+    domain, given = DOMAINS["causal"], {"episode_steps": 10, "window": 3}
+    for trial in (0, 60):
+        options = {"trial_type": "target", "sample_type": "test", "trial": trial}
+        recording = record(domain, options=options, **given)[1]
+        assert recording.identity.trial == trial
+        assert_equal(recording, domain, given, "stock")
 
 
 def test_a_strategy_is_replayed_in_the_environment_alone() -> None:
