@@ -23,7 +23,7 @@ _TITLES = {
     "startup": "Starting, and the Cerebro engine's resets and memory:",
     "spaces": "`vecbt.spaces.ActionDictSpace`:",
     "training": "Learning by PPO, networks of 64 x 64, updates of 16,384 steps in minibatches of 4,096, 4 epochs; "
-    "windows of 30 x 2 numbers, costs:",
+    "windows of 30 x 2 numbers, costs, one thread of PyTorch:",
 }
 
 

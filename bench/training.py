@@ -22,6 +22,7 @@ from vecbt.errors import MissingExtraError
 from vecbt.testing import interleave
 
 try:
+    import torch
     from stable_baselines3.common.vec_env import DummyVecEnv
 except ModuleNotFoundError as error:
     raise MissingExtraError.of("the suite `training`", "stable-baselines3", "train") from error
@@ -56,6 +57,9 @@ def measure(repeats: int) -> list[Goal]:
     """Steps per second of learning, updates of 16,384 steps, networks of 64 x 64, minibatches of 4,096, 4 epochs."""
     bars = vecbt.data.synthetic_market(_BARS, seed=0)
     with contextlib.ExitStack() as stack:
+        # A second thread of PyTorch waits in a loop, and slows learning many times where anybody else wants its core.
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(1)
         cases = _loops(bars, stack) | _sb3(bars, stack)
         found = interleave(cases, repeats, progress="training")
     goals = [

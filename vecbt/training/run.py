@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import platform
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def train(settings: TrainSettings, folder: Path, *, shown: bool = True) -> Run:
     The first fold's bars are divided as `Market` says. A fold that has been tested leaves its policy to the next, which
     goes on learning with what is known by then. The policy that is tested is the best one on the validation rows.
 
-    The same settings, data, machine and number of threads give the same parameters to the last bit.
+    The same settings and data give the same parameters to the last bit, on the same machine and releases.
 
     Args:
         settings: What to do.
@@ -114,7 +115,6 @@ def _facts(settings: TrainSettings, market: Market) -> dict[str, Any]:
         },
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "threads": torch.get_num_threads(),
         "folds": [
             {
                 "train": fold.train,
@@ -136,9 +136,19 @@ def _facts(settings: TrainSettings, market: Market) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _train_folds(run: Run, settings: TrainSettings, market: Market, shown: bool) -> Run:
     run.facts["state"] = "training"
-    with DataFeedServer(market.domain) as server, Interrupt() as interrupt:
+    with _threads(settings.threads), DataFeedServer(market.domain) as server, Interrupt() as interrupt:
         model: PPO | None = None
         for fold in market.folds:
             facts = run.facts["folds"][fold.number]
