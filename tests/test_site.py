@@ -23,7 +23,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 REFERENCE = sorted((DOCS / "reference").glob("*.md"))
 ENTRIES = [name for page in REFERENCE for name in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE)]
 PUBLIC = ["vecbt", "vecbt.integrations.sb3"]
-PUBLIC += [f"vecbt.{name}" for name in ("data", "errors", "runs", "spaces", "testing", "training")]
+PUBLIC += [f"vecbt.{name}" for name in ("analysis", "data", "errors", "runs", "spaces", "testing", "training")]
 _FENCE = re.compile(r"```.*?```", re.DOTALL)
 
 
