@@ -53,7 +53,7 @@ def test_several_files_are_several_assets(tmp_path: Path) -> None:
     paths = tuple(write_market(tmp_path / name) for name in ("2 a.csv", "b.csv"))
     market = open_market(TrainSettings(data=paths))
     assert market.bars.name == "_2_a, b"
-    assert market.env["order_size"] == "45%"
+    assert market.env["order_size"] == "25%"
 
 
 def test_a_strategy_of_a_file(bars: str, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_what_a_run_leaves(finished: Run) -> None:
     curves = run.curves(0)
     assert curves["time/total_timesteps"].tolist() == [400.0, 800.0, 1_200.0]
     assert np.isfinite(curves["train/value_loss"]).any()
+    assert np.isfinite(curves["rollout/step_reward"]).all()
     assert list((run.fold_path(0) / "tensorboard").iterdir())
     assert list((run.fold_path(0) / "checkpoints").iterdir())
 

@@ -119,7 +119,8 @@ def _env(settings: TrainSettings, bars: Bars | AlignedBars) -> dict[str, Any]:
     found: dict[str, Any] = {
         **ENV_DEFAULTS,
         "start_cash": max(10_000.0, 100.0 * len(several) * first),
-        "order_size": f"{90.0 / len(several):g}%",
+        # Half of the cash: with sizes of whole accounts a market that has risen would be too dear for any order.
+        "order_size": f"{50.0 / len(several):g}%",
         "gamma": settings.gamma,
         **settings.env,
     }

@@ -72,6 +72,10 @@ class FoldProgress(BaseCallback):
             disable=None if self._shown else True,
         )
 
+    def _on_rollout_end(self) -> None:
+        # Episodes that begin together end together, and say nothing in between; steps do.
+        self.logger.record("rollout/step_reward", float(self.model.rollout_buffer.rewards.mean()))  # type: ignore[attr-defined]
+
     def _on_rollout_start(self) -> None:
         if self.num_timesteps >= self._next:
             self._next += self._every

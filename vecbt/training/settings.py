@@ -51,7 +51,7 @@ class TrainSettings:
     walk_forward: int = 1
     """Folds: the test bars in so many parts, of which each is trained up to and then tested on."""
 
-    steps: int = 1_000_000
+    steps: int = 2_000_000
     """Steps of training in each fold."""
 
     seed: int = 0

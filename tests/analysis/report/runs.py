@@ -10,7 +10,7 @@ from vecbt.runs import Run
 
 __all__ = ["make_run"]
 
-CURVES = "time/total_timesteps,rollout/ep_rew_mean,validation/mean_return\n100,,\n200,0.5,0.01\n300,0.75,\n"
+CURVES = "time/total_timesteps,rollout/step_reward,validation/mean_return\n100,,\n200,0.5,0.01\n300,0.75,\n"
 
 
 def make_run(folder: Path, *, folds: int = 1, name: str = "SYNTH", **settings: Any) -> Run:

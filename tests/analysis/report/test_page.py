@@ -42,7 +42,7 @@ def test_the_page_holds_what_was_recorded(tmp_path: Path) -> None:
     assert agent["statistics"]["total_return"] == measure(recording).total_return
     both = [measure(run.recording(number)).total_return for number in (6, 7)]
     assert test["agents"]["random"]["statistics"]["total_return"] == sum(both) / 2
-    assert held["folds"][0]["curves"]["rollout/ep_rew_mean"] == [None, 0.5, 0.75]
+    assert held["folds"][0]["curves"]["rollout/step_reward"] == [None, 0.5, 0.75]
 
 
 def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:

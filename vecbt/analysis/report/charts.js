@@ -114,7 +114,7 @@
   // -- the market ------------------------------------------------------------------------------------------------------
   const COLORS = { policy: "policy", "buy and hold": "hold", random: "random", flat: "flat" };
   const TITLES = ["price", "position", "return, %", "drawdown, %", "reward, sum", "action"];
-  const DOMAINS = [[0.56, 1], [0.46, 0.54], [0.29, 0.44], [0.19, 0.27], [0.09, 0.17], [0, 0.07]];
+  const DOMAINS = [[0.57, 1], [0.475, 0.55], [0.29, 0.43], [0.19, 0.27], [0.09, 0.17], [0, 0.07]];
 
   const baseLayout = (more) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: color("ink"), size: 12 },
@@ -175,7 +175,7 @@
     const begin = Math.max(0, Math.floor(left)), end = Math.max(begin + 1, Math.min(last, Math.ceil(right) + 1));
     const { traces, count, kept, width } = marketTraces(test, begin, end);
     const layout = baseLayout({
-      height: 1000, dragmode: "pan", showlegend: true, legend: { orientation: "h", x: 0, y: 0.445, yanchor: "bottom" },
+      height: 1000, dragmode: "pan", showlegend: true, legend: { orientation: "h", x: 0, y: 0.432, yanchor: "bottom" },
       xaxis: axis({ range: [left, right], rangeslider: { visible: false }, anchor: "y6", ...ticks(test, left, right) }),
     });
     TITLES.forEach((title, place) => {
@@ -259,7 +259,7 @@
   };
 
   // -- learning and configuration ---------------------------------------------------------------------------------------------
-  const CURVES = [["rollout/ep_rew_mean", "reward of an episode, mean"], ["validation/mean_return", "validation, mean return"],
+  const CURVES = [["rollout/step_reward", "reward of a step, mean"], ["validation/mean_return", "validation, mean return"],
     ["train/entropy_loss", "entropy of the policy"], ["train/value_loss", "loss of the value function"]];
   const drawLearning = () => {
     const curves = content.folds[state.fold]?.curves ?? {}, steps = curves["time/total_timesteps"] ?? [];
